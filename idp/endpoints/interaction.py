@@ -1,0 +1,298 @@
+"""The page runner: does for every page what no step may forget.
+
+The interaction belongs to this browser (cookie), a form carries its CSRF token, one submission at a time, 303 after
+success, 422 with the same page after a refusal, the language, the notices, the way back, and at the end the answer to
+the client. Steps say what they ask and do; where a person stands is computed (`idp/flow.py`).
+"""
+
+import hmac
+from typing import Any
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import make_response
+from flask import redirect
+from flask import render_template
+from flask import request
+from werkzeug.exceptions import NotFound
+from wtforms import Form
+
+from .. import interaction as interactions
+from .. import pages
+from ..errors import page as error_page
+from ..flow import Flow
+from ..flow import Page
+from ..flow import Refused
+from ..flow import Step
+from ..flow import next_page
+from ..flow import step_before
+from ..interaction import Interaction
+from ..provider import provider
+from ..response import origin_of
+from ..texts import Text
+from ..throttle import Paused
+from .authorize import deny
+from .authorize import resume
+
+blueprint = Blueprint("interaction", __name__)
+DEFAULT_GOAL = "sign_in"
+
+
+def open_page(interaction: Interaction) -> Response:
+    """Send the person to the page that is due, sending its challenge once; nothing due answers the client."""
+    page = _advance(interaction)
+    if page is None:
+        return resume(interaction)
+    response = make_response(redirect(address(interaction, *page), 303))
+    interactions.bind(interaction, response)
+    return response
+
+
+@blueprint.get("/i/<interaction_id>")
+def current(interaction_id: str) -> Response:
+    """Wherever the person stands."""
+    interaction = _load(interaction_id)
+    return _see(interaction)
+
+
+@blueprint.get("/i/<interaction_id>/<flow_name>/<step_name>")
+def show(interaction_id: str, flow_name: str, step_name: str) -> Response:
+    """Show a page; changes nothing."""
+    interaction = _load(interaction_id)
+    page = _permitted(interaction, flow_name, step_name)
+    if page is None:
+        return _see(interaction)
+    flow, step = page
+    form = _form(interaction, step, stored=step.stored(interaction))
+    return _render(interaction, flow, step, form)
+
+
+@blueprint.post("/i/<interaction_id>/<flow_name>/<step_name>")
+def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
+    """Take an answer; a second press waits for the first, and then finds its page answered."""
+    _load(interaction_id)
+    with interactions.lease(interaction_id):
+        interaction = _load(interaction_id)
+        if not _csrf_fits(interaction):
+            return error_page(400, "expired")
+        page = _permitted(interaction, flow_name, step_name)
+        if page is None:
+            return _see(interaction)
+        interaction.notices = []
+        return _take(interaction, *page)
+
+
+@blueprint.get("/i/<interaction_id>/cancel")
+def ask_cancel(interaction_id: str) -> Response:
+    """«Annuler»: asks first where something would be lost, else answers the client with access_denied."""
+    interaction = _load(interaction_id)
+    page = next_page(provider.flows, interaction)
+    if page and page[0].cancel == "confirm" and interaction.answers:
+        flow, step = page
+        html = render_template(
+            f"{flow.name}/cancel.html",
+            csrf_token=interaction.csrf_token(),
+            continue_url=address(interaction, flow, step),
+            form=Form(),
+        )
+        return make_response(html)
+    return deny(interaction)
+
+
+@blueprint.post("/i/<interaction_id>/cancel")
+def cancel(interaction_id: str) -> Response:
+    """Forget what was entered and return to the start."""
+    interaction = _load(interaction_id)
+    if not _csrf_fits(interaction):
+        return error_page(400, "expired")
+    page = next_page(provider.flows, interaction)
+    if page and page[0].cancel == "confirm":
+        flow = page[0]
+        flow.steps[0].undo(interaction)
+        _undo_after(interaction, flow, flow.steps[0])
+        interaction.goal = DEFAULT_GOAL
+        interaction.notify("info", Text("cancel.done"))
+    return _follow(interaction)
+
+
+@blueprint.post("/i/<interaction_id>/extend")
+def extend(interaction_id: str) -> Response:
+    """«Continuer» of the session dialog: the idle time begins anew."""
+    interaction = _load(interaction_id)
+    if not _csrf_fits(interaction):
+        return error_page(400, "expired")
+    interactions.save(interaction)
+    return make_response("", 204)
+
+
+def address(interaction: Interaction, flow: Flow, step: Step) -> str:
+    """The address of a page."""
+    return f"/i/{interaction.id}/{flow.name}/{step.name}"
+
+
+def _load(interaction_id: str) -> Interaction:
+    interaction = interactions.load(interaction_id)
+    asked = interaction.request.ui_locales if interaction.request else ()
+    pages.speak(ui_locales=asked, stored=interaction.language, since=interaction.started_at)
+    if interaction.request:
+        g.form_action = [origin_of(interaction.request.redirect_uri)]
+    return interaction
+
+
+def _permitted(interaction: Interaction, flow_name: str, step_name: str) -> Page | None:
+    """The page asked for, if the person may be there: the one due, an earlier one of its flow, or another entrance."""
+    flow = next((flow for flow in provider.flows if flow.name == flow_name), None)
+    step = flow.step(step_name) if flow else None
+    if flow is None or step is None:
+        raise NotFound
+    due = next_page(provider.flows, interaction)
+    if due is None:
+        return None
+    due_flow, due_step = due
+    if flow is due_flow:
+        position = flow.steps.index(step)
+        if step is due_step or (position < flow.steps.index(due_step) and step.can_return(interaction)):
+            return flow, step
+    elif flow.is_entrance and due_flow.is_entrance and step is flow.steps[0]:
+        return flow, step
+    return None
+
+
+def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
+    action = request.form.get("action")
+    if action is not None:
+        return _act(interaction, flow, step, action)
+    form = _form(interaction, step, data=True)
+    if not form.validate():
+        return _render(interaction, flow, step, form, status=422)
+    if flow.is_entrance:
+        interaction.goal = flow.name
+    if not step.is_due(interaction):  # an earlier page answered anew
+        _undo_after(interaction, flow, step)
+    try:
+        step.submit(interaction, form)
+    except Refused as refusal:  # not saved: whatever was undone or noted counts only with a right answer
+        _blame(form, refusal)
+        return _render(interaction, flow, step, form, status=422)
+    except Paused as pause:
+        return _paused(interaction, flow, pause)
+    return _follow(interaction)
+
+
+def _undo_after(interaction: Interaction, flow: Flow, step: Step) -> None:
+    for later in reversed(flow.steps[flow.steps.index(step) + 1 :]):
+        later.undo(interaction)
+        label = f"{flow.name}/{later.name}"
+        interaction.begun = [begun for begun in interaction.begun if begun != label]
+
+
+def _act(interaction: Interaction, flow: Flow, step: Step, name: str) -> Response:
+    """Another button of the page, such as «Envoyer un nouveau code»."""
+    action = step.actions.get(name)
+    if action is None:
+        return error_page(400)
+    try:
+        action(interaction)
+    except Refused as refusal:
+        form = _form(interaction, step, stored=step.stored(interaction))
+        _blame(form, refusal)
+        return _render(interaction, flow, step, form, status=422)
+    except Paused as pause:
+        return _paused(interaction, flow, pause)
+    return _follow(interaction)
+
+
+def _follow(interaction: Interaction) -> Response:
+    """Go where the facts now lead: the next page, or back to the client."""
+    page = _advance(interaction)
+    if page is None:
+        return resume(interaction)
+    interactions.save(interaction)
+    return make_response(redirect(address(interaction, *page), 303))
+
+
+def _advance(interaction: Interaction) -> Page | None:
+    """The page that is due; its step begins, once."""
+    page = next_page(provider.flows, interaction)
+    if page is None:
+        return None
+    flow, step = page
+    label = f"{flow.name}/{step.name}"
+    if label not in interaction.begun:
+        try:
+            step.begin(interaction)
+        except Refused as refusal:
+            for text in refusal.texts:
+                interaction.notify("warn", text)
+        interaction.begun.append(label)
+    return page
+
+
+def _see(interaction: Interaction) -> Response:
+    page = next_page(provider.flows, interaction)
+    if page is None:
+        return resume(interaction)
+    return make_response(redirect(address(interaction, *page), 303))
+
+
+def _form(interaction: Interaction, step: Step, *, data: bool = False, stored: Any = None) -> Form:
+    kind = step.form(interaction)
+    return kind(request.form) if data else kind(data=stored or {})
+
+
+def _blame(form: Form, refusal: Refused) -> None:
+    """Put the refusal at its field, or at the first one."""
+    fields = list(form)
+    field = form[refusal.field] if refusal.field else fields[0] if fields else None
+    if field is None:
+        form.form_errors = [*form.form_errors, *refusal.texts]
+        return
+    field.errors = [*field.errors, *refusal.texts]
+
+
+def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, status: int = 200) -> Response:
+    before = step_before(flow, step, interaction)
+    html = render_template(
+        f"{flow.name}/{step.name}.html",
+        form=form,
+        csrf_token=interaction.csrf_token(),
+        interaction=interaction,
+        app_name=_app_name(interaction),
+        notices=_notices(interaction, shown=status == 200),
+        back_url=address(interaction, flow, before) if before else None,
+        cancel_url=f"/i/{interaction.id}/cancel",
+        extend_url=f"/i/{interaction.id}/extend",
+        entrance=_entrances(interaction),
+        numbered=flow.numbered,
+        **step.show(interaction),
+    )
+    return make_response(html, status)
+
+
+def _notices(interaction: Interaction, *, shown: bool) -> list[tuple[str, Text]]:
+    """The messages for this page; they stay until the next answer is taken, so that a reload keeps them."""
+    return [(kind, Text.from_json(text)) for kind, text in interaction.notices] if shown else []
+
+
+def _entrances(interaction: Interaction) -> dict[str, str]:
+    """The first page of every entrance, by name."""
+    return {flow.name: address(interaction, flow, flow.steps[0]) for flow in provider.flows if flow.is_entrance}
+
+
+def _app_name(interaction: Interaction) -> str | None:
+    client = interaction.client
+    return client.name_in(pages.language()) if client else None
+
+
+def _paused(interaction: Interaction, flow: Flow, pause: Paused) -> Response:
+    """The pause page: until what time, and what to do meanwhile (pages.md P8)."""
+    html = render_template(
+        "paused.html", until=pause.until, limit=pause.limit.name, flow=flow.name, entrance=_entrances(interaction)
+    )
+    return make_response(html, 429)
+
+
+def _csrf_fits(interaction: Interaction) -> bool:
+    return hmac.compare_digest(request.form.get("csrf_token", "").encode(), interaction.csrf_token().encode())
+

@@ -1,0 +1,29 @@
+"""One table a file."""
+
+from .account import Account
+from .audit_event import AuditEvent
+from .audit_seal import AuditSeal
+from .authenticator import Authenticator
+from .client import Client
+from .consent import Consent
+from .failure_counter import FailureCounter
+from .one_time_code import OneTimeCode
+from .outbox_message import OutboxMessage
+from .refresh_family import RefreshFamily
+from .signing_key import SigningKeyRecord
+from .store_entry import StoreEntry
+
+__all__ = [
+    "Account",
+    "AuditEvent",
+    "AuditSeal",
+    "Authenticator",
+    "Client",
+    "Consent",
+    "FailureCounter",
+    "OneTimeCode",
+    "OutboxMessage",
+    "RefreshFamily",
+    "SigningKeyRecord",
+    "StoreEntry",
+]

@@ -1,0 +1,136 @@
+"""Session: a signed-in browser, its account and its proofs.
+
+The cookie holds a random id, the store knows only its hash. A session gets a new id whenever its proofs change, so a
+planted id never becomes signed in. Its end on every node, store or no store, is decided by the account in SQL
+(`sessions_valid_after`, `disabled_at`).
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import UTC
+from datetime import datetime
+from typing import Any
+
+from flask import Response
+from flask import request
+
+from .assurance import Proof
+from .clock import epoch
+from .db import db
+from .models import Account
+from .provider import provider
+
+KIND = "session"
+TOUCH_SECONDS = 60
+
+
+@dataclass
+class Session:
+    """What is remembered of a signed-in browser."""
+
+    account_id: str
+    proofs: list[Proof]
+    started_at: int
+    seen_at: int
+    sid: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    """The public name of the session, as in ID tokens and logout tokens."""
+    clients: list[str] = field(default_factory=list)
+    """Clients signed in to during this session."""
+
+    @property
+    def account(self) -> Account | None:
+        return db.session.get(Account, self.account_id)
+
+    def is_over(self) -> bool:
+        """Whether time, the account or an "end all" has ended it."""
+        settings = provider.settings
+        moment = epoch()
+        if moment - self.seen_at > settings.session_idle_seconds:
+            return True
+        if moment - self.started_at > settings.session_absolute_seconds:
+            return True
+        account = self.account
+        if account is None or not account.is_active:
+            return True
+        return datetime.fromtimestamp(self.started_at, UTC) < account.sessions_valid_after.replace(microsecond=0)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "account_id": self.account_id,
+            "proofs": [proof.to_json() for proof in self.proofs],
+            "started_at": self.started_at,
+            "seen_at": self.seen_at,
+            "sid": self.sid,
+            "clients": self.clients,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Session":
+        return cls(**{**value, "proofs": [Proof.from_json(proof) for proof in value["proofs"]]})
+
+
+def current() -> Session | None:
+    """The living session of this browser, or None."""
+    cookie = request.cookies.get(_cookie_name())
+    if not cookie:
+        return None
+    value = provider.store.get(KIND, _hash(cookie))
+    if value is None:
+        return None
+    session = Session.from_json(value)
+    return None if session.is_over() else session
+
+
+def start(account_id: str, proofs: list[Proof], *, before: Session | None) -> Session:
+    """A session for a person who has just been proven; of an older one of the same person it keeps the name."""
+    session = Session(account_id, proofs, started_at=epoch(), seen_at=epoch())
+    if before is not None and before.account_id == account_id:
+        session.sid, session.clients, session.started_at = before.sid, before.clients, before.started_at
+    return session
+
+
+def keep(session: Session, response: Response, *, renew: bool) -> None:
+    """Store the session and give the browser its cookie; `renew` retires the old id."""
+    old = request.cookies.get(_cookie_name())
+    session.seen_at = epoch()
+    cookie = secrets.token_urlsafe(32) if renew or not old else old
+    if old and cookie != old:
+        provider.store.delete(KIND, _hash(old))
+    provider.store.put(KIND, _hash(cookie), session.to_json(), provider.settings.session_absolute_seconds)
+    if cookie != old:
+        set_cookie(response, _cookie_name(), cookie)
+
+
+def needs_keeping(session: Session, client_id: str) -> bool:
+    """Whether a silent sign-in must write the session: a client new to it, or a minute has gone by."""
+    return client_id not in session.clients or epoch() - session.seen_at > TOUCH_SECONDS
+
+
+def end(response: Response) -> None:
+    """Sign this browser out on the server, and take its cookie away."""
+    cookie = request.cookies.get(_cookie_name())
+    if cookie:
+        provider.store.delete(KIND, _hash(cookie))
+    response.delete_cookie(_cookie_name(), secure=provider.settings.secure, httponly=True, samesite="Lax")
+
+
+def cookie_name(name: str) -> str:
+    """`__Host-idp_*` over TLS, `idp_*` on a loopback http issuer (decision 13)."""
+    return f"__Host-idp_{name}" if provider.settings.secure else f"idp_{name}"
+
+
+def set_cookie(response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+    """A cookie of ours: HttpOnly, SameSite=Lax, Secure over TLS, for the whole host and no other."""
+    response.set_cookie(
+        name, value, max_age=seconds, secure=provider.settings.secure, httponly=True, samesite="Lax", path="/"
+    )
+
+
+def _cookie_name() -> str:
+    return cookie_name("session")
+
+
+def _hash(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()

@@ -1,0 +1,233 @@
+"""Every setting: name, type, default, meaning; read once, checked at start.
+
+Each field is an environment variable with the prefix `IDP_` (`IDP_ISSUER`, `IDP_DATABASE_URL` …); lists and tables are
+JSON. A file per setting below `/run/secrets` (`idp_secret` …) works as well. `load()` turns a mistake into one sentence
+that names the setting and says how to mend it.
+"""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+from pydantic import SecretStr
+from pydantic import ValidationError
+from pydantic import field_validator
+from pydantic import model_validator
+from pydantic_settings import BaseSettings
+from pydantic_settings import SettingsConfigDict
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+SECRETS_FOLDER = Path("/run/secrets")
+
+
+class BadSetting(SystemExit):
+    """The program does not start; the text says which setting is wrong and how to make it right."""
+
+
+class Settings(BaseSettings):
+    """The frozen configuration of one provider."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IDP_",
+        frozen=True,
+        extra="ignore",
+        secrets_dir=SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None,
+    )
+
+    # The provider
+    environment: Literal["development", "production"] = "production"
+    """`development` adds the readable outbox, the page gallery and the fictive register; loopback issuers only."""
+    issuer: str
+    """The provider's address exactly as clients see it, without a slash at the end: `https://login.fund.ch`."""
+    secret: SecretStr
+    """The root of all keys, 32 random bytes or more: `python -c "import secrets; print(secrets.token_urlsafe(48))"`."""
+    old_secrets: tuple[SecretStr, ...] = ()
+    """Roots used before; what they sealed can still be opened and is sealed anew as it is written."""
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
+    """How many reverse proxies stand in front and set X-Forwarded-For, -Proto and -Host."""
+
+    # Where things are kept
+    database_url: str = "sqlite:///var/idp.sqlite"
+    """`sqlite:///PATH` (embedded) or `postgresql://user:password@host/name`."""
+    database_pool: int = Field(default=10, ge=1, le=200)
+    """Connections each worker keeps to PostgreSQL; as many again in a rush."""
+    redis_url: str | None = None
+    """`redis://host:6379/0`; without it the store is a table of the database."""
+
+    # The fund and its words
+    portal: str = "myVPK"
+    """The portal's name in texts and titles."""
+    fund: str = "Caisse de pension Valora"
+    """The fund's name, as it signs letters, mails and SMS."""
+    fund_url: str = "https://www.valora-pensionskasse.com"
+    """The fund's public site: the way back from the signed-out page."""
+    help_phone: str = "061 555 01 23"
+    """The telephone number people may call."""
+    help_hours: dict[str, str] = Field(
+        default_factory=lambda: {
+            "de": "Mo–Fr 9–12 Uhr, 13.30–16 Uhr",
+            "fr": "lu–ve 9h–12h, 13h30–16h",
+            "it": "lu–ve 9–12, 13.30–16",
+            "en": "Mon–Fri 9–12, 13:30–16",
+        }
+    )
+    """The hours of the telephone, per language."""
+    default_language: Literal["de", "fr", "it", "en"] = "de"
+    """The language when nobody said one."""
+    theme: dict[str, str] = Field(default_factory=dict)
+    """Colours of the fund (brand, brand_strong, on_brand, link); refused below a contrast of 4.5."""
+    audiences: tuple[dict[str, Any], ...] = ({"name": "member"},)
+    """The entries of the choice page: `{"name": "member"}` and external ones `{"name": "employer", "url": "https://…"}`;
+    skipped when there is only one."""
+    enrol_identifier: Literal["ahv", "ahv_or_email"] = "ahv_or_email"
+    """What step 1 of the enrolment accepts as identification."""
+
+    # Passwords and second factors
+    password_rule: Literal["groups", "length"] = "groups"
+    """`groups`: 8 characters from four groups, as on the paper; `length`: 12 characters of any kind."""
+    second_factor: Literal["required", "off"] = "required"
+    """`off` only exists for conformance tests, with a loopback or test issuer."""
+    factors: tuple[str, ...] = ("sms", "totp")
+    """The second factors offered, in order."""
+    sms_countries: tuple[str, ...] = ("CH", "LI", "DE", "AT", "FR", "IT")
+    """Countries an SMS may go to (ISO 3166)."""
+    sms_daily_budget: int = Field(default=5000, ge=1)
+    """SMS a day for everybody together; the breaker against pumping."""
+
+    # Messages
+    mail_channel: Literal["outbox", "smtp"] = "smtp"
+    """`outbox` keeps mails readable at /dev/outbox (development only)."""
+    mail_from: str = "myVPK <noreply@localhost>"
+    """Sender of every mail."""
+    mail_reply_to: str | None = None
+    """A mailbox somebody reads."""
+    smtp_host: str = "localhost"
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    sms_channel: Literal["outbox", "sms_http", "smpp"] = "sms_http"
+    """`outbox` keeps SMS readable at /dev/outbox (development only)."""
+    sms_sender: str = "Valora PK"
+    """The sender's name, at most 11 characters."""
+    sms_gateway: Literal["generic", "ecall", "aspsms"] = "generic"
+    """Ready settings of two gateways used in Switzerland, or all of it by hand."""
+    sms_url: str | None = None
+    sms_username: str | None = None
+    sms_password: SecretStr | None = None
+    sms_request: dict[str, Any] = Field(default_factory=dict)
+    """For `generic`: method, format (`json` or `form`), headers, fields and success of the request; see docs/operations.md."""
+    smpp_host: str | None = None
+    smpp_port: int = 2775
+    smpp_system_id: str | None = None
+    smpp_password: SecretStr | None = None
+
+    # Lives, in seconds
+    code_seconds: int = Field(default=60, ge=10, le=600)
+    """Life of an authorization code."""
+    access_token_seconds: int = Field(default=300, ge=60, le=3600)
+    id_token_seconds: int = Field(default=600, ge=60, le=3600)
+    refresh_idle_seconds: int = 30 * 86400
+    refresh_absolute_seconds: int = 180 * 86400
+    interaction_idle_seconds: int = 3600
+    draft_seconds: int = 86400
+    """How long finished enrolment steps are kept."""
+    session_idle_seconds: int = 1800
+    session_absolute_seconds: int = 12 * 3600
+
+    # Running
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    smtp_timeout: float = 10.0
+    outbox_worker: bool = True
+    """Whether this process sends messages from the outbox."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the provider over TLS."""
+        return self.issuer.startswith("https://")
+
+    @property
+    def development(self) -> bool:
+        return self.environment == "development"
+
+    @property
+    def host(self) -> str:
+        """The issuer's host, as it stands in the last line of an SMS."""
+        return urlsplit(self.issuer).hostname or ""
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("give the full address people see, for example https://login.fund.ch")
+        if parts.query or parts.fragment or value.endswith("/"):
+            raise ValueError("give it without query, fragment or a slash at the end")
+        if parts.path:
+            raise ValueError("give it without a path; the provider has a host of its own")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("use https; http is accepted for localhost only")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_strong(cls, value: SecretStr) -> SecretStr:
+        if _entropy_bits(value.get_secret_value()) < 128:
+            raise ValueError(
+                "it is too weak; make one with: "
+                'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _development_stays_at_home(self) -> "Settings":
+        host = urlsplit(self.issuer).hostname
+        if self.development and host not in LOOPBACK:
+            raise ValueError("environment: development is for a loopback issuer only; set IDP_ENVIRONMENT=production")
+        if not self.development and "outbox" in {self.mail_channel, self.sms_channel}:
+            raise ValueError(
+                "mail_channel/sms_channel: outbox shows codes to everybody and is for development only; "
+                "set IDP_MAIL_CHANNEL=smtp and IDP_SMS_CHANNEL=sms_http or smpp"
+            )
+        if self.second_factor == "off" and not _is_test_host(host or ""):
+            raise ValueError("second_factor: off is refused for this issuer; it exists for conformance tests only")
+        if len(self.sms_sender) > 11:
+            raise ValueError("sms_sender: at most 11 characters")
+        return self
+
+
+def load(**given: Any) -> Settings:
+    """The settings of this process; raises `BadSetting` with a sentence an operator can act on."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [_sentence(problem) for problem in error.errors()]
+        raise BadSetting("The provider cannot start.\n" + "\n".join(lines)) from None
+
+
+def _sentence(problem: Any) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        name, _, message = message.partition(": ")
+    else:
+        name = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        message = "it is not set"
+        if name == "secret":
+            message += '; make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+    return f"  IDP_{name.upper()}: {message}."
+
+
+def _entropy_bits(text: str) -> float:
+    """Shannon entropy of the whole text: what a repeated or patterned secret does not have."""
+    counts = Counter(text)
+    return -sum(n * math.log2(n / len(text)) for n in counts.values()) if text else 0.0
+
+
+def _is_test_host(host: str) -> bool:
+    return host in LOOPBACK or host.endswith(".test") or host == "localhost.emobix.co.uk"

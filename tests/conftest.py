@@ -1,0 +1,126 @@
+"""What every test can ask for: the application on each database and store, emptied before each test."""
+
+import secrets
+import sys
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import services
+
+from idp.db import Base
+from idp.db import db
+from idp.settings import Settings
+
+BACKENDS = ("sqlite", "postgres")
+ISSUER = "http://localhost:8400"
+
+
+@pytest.fixture(scope="session")
+def worker(request: pytest.FixtureRequest) -> str:
+    """The name of this pytest worker: `master`, `gw0`, `gw1` …"""
+    return getattr(request.config, "workerinput", {}).get("workerid", "master")
+
+
+@pytest.fixture(scope="session")
+def addresses(worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], dict[str, str]]]:
+    """The database (and Redis) of a backend, started when first asked for."""
+    number = int(worker.removeprefix("gw")) if worker.startswith("gw") else 15
+    known: dict[str, dict[str, str]] = {}
+    with ExitStack() as stack:
+
+        def of(backend: str) -> dict[str, str]:
+            if backend not in known:
+                if backend == "sqlite":
+                    folder = tmp_path_factory.mktemp("sqlite")
+                    known[backend] = {"database_url": f"sqlite:///{folder / 'idp.sqlite'}"}
+                else:
+                    known[backend] = {
+                        "database_url": stack.enter_context(services.postgres(f"idp_test_{worker}")),
+                        "redis_url": stack.enter_context(services.redis(number)),
+                    }
+            return known[backend]
+
+        yield of
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """`sqlite` (embedded store) or `postgres` (with Redis): a test that asks for it runs on both."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def apps(addresses: Callable[[str], dict[str, str]]) -> Callable[[str], Flask]:
+    """One application a backend, kept for the worker's life."""
+    known: dict[str, Flask] = {}
+
+    def of(backend: str) -> Flask:
+        if backend not in known:
+            known[backend] = make_app(**addresses(backend))
+        return known[backend]
+
+    return of
+
+
+def make_app(**settings: object) -> Flask:
+    """A fresh application with its tables, for tests."""
+    from wsgi import create_app
+
+    given: dict[str, object] = {
+        "environment": "development",
+        "issuer": ISSUER,
+        "secret": secrets.token_urlsafe(48),
+        "mail_channel": "outbox",
+        "sms_channel": "outbox",
+        "outbox_worker": False,
+        "default_language": "fr",
+    }
+    app = create_app(Settings(**{**given, **settings}))  # type: ignore[arg-type]
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    with app.app_context():
+        db.create_all()
+    return app
+
+
+@pytest.fixture
+def app(backend: str, apps: Callable[[str], Flask]) -> Iterator[Flask]:
+    """The provider on one backend, empty but for its signing keys, with its context pushed."""
+    app = apps(backend)
+    with app.app_context():
+        empty(app)
+        yield app
+        db.session.remove()
+
+
+def empty(app: Flask) -> None:
+    """Remove every row and every stored value; signing keys stay, they cost time to make."""
+    db.session.remove()
+    tables = [table for table in reversed(Base.metadata.sorted_tables) if table.name != "signing_key"]
+    with db.engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            names = ", ".join(f'"{table.name}"' for table in tables)
+            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        else:
+            for table in tables:
+                connection.execute(table.delete())
+    redis_url = app.extensions["idp"].settings.redis_url
+    if redis_url:
+        from redis import Redis
+
+        Redis.from_url(redis_url).flushdb()
+
+
+@pytest.fixture
+def browser(app: Flask) -> FlaskClient:
+    """A browser without JavaScript: cookies, no redirects followed unless asked."""
+    return app.test_client()
