@@ -30,11 +30,19 @@ class Refused(Exception):
         self.field = field
 
 
+class Blocked(Exception):
+    """The person is who they say and still may not enter; told only after the right password (pages.md P9)."""
+
+
 class Step(ABC):
     """One page: it asks, checks, and acts."""
 
     name: ClassVar[str]
-    """The last part of the address and the name of the template."""
+    """The last part of the address and, unless `template` says otherwise, the name of the template."""
+    template: ClassVar[str | None] = None
+    """The template of a page that several flows share."""
+    number: ClassVar[int | None] = None
+    """Its place in the step list of a flow whose steps are `numbered`."""
 
     @abstractmethod
     def is_due(self, interaction: Interaction) -> bool:

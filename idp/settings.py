@@ -179,8 +179,7 @@ class Settings(BaseSettings):
     def _secret_is_strong(cls, value: SecretStr) -> SecretStr:
         if _entropy_bits(value.get_secret_value()) < 128:
             raise ValueError(
-                "it is too weak; make one with: "
-                'python -c "import secrets; print(secrets.token_urlsafe(48))"'
+                'it is too weak; make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
             )
         return value
 

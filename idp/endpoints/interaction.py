@@ -21,6 +21,7 @@ from wtforms import Form
 from .. import interaction as interactions
 from .. import pages
 from ..errors import page as error_page
+from ..flow import Blocked
 from ..flow import Flow
 from ..flow import Page
 from ..flow import Refused
@@ -177,6 +178,8 @@ def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
         return _render(interaction, flow, step, form, status=422)
     except Paused as pause:
         return _paused(interaction, flow, pause)
+    except Blocked:
+        return make_response(render_template("blocked.html"), 403)
     return _follow(interaction)
 
 
@@ -254,7 +257,7 @@ def _blame(form: Form, refusal: Refused) -> None:
 def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, status: int = 200) -> Response:
     before = step_before(flow, step, interaction)
     html = render_template(
-        f"{flow.name}/{step.name}.html",
+        step.template or f"{flow.name}/{step.name}.html",
         form=form,
         csrf_token=interaction.csrf_token(),
         interaction=interaction,
@@ -264,7 +267,8 @@ def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, sta
         cancel_url=f"/i/{interaction.id}/cancel",
         extend_url=f"/i/{interaction.id}/extend",
         entrance=_entrances(interaction),
-        numbered=flow.numbered,
+        numbered=flow.numbered if step.number else (),
+        number=step.number,
         **step.show(interaction),
     )
     return make_response(html, status)
@@ -295,4 +299,3 @@ def _paused(interaction: Interaction, flow: Flow, pause: Paused) -> Response:
 
 def _csrf_fits(interaction: Interaction) -> bool:
     return hmac.compare_digest(request.form.get("csrf_token", "").encode(), interaction.csrf_token().encode())
-

@@ -1,0 +1,74 @@
+"""The end of step 5: letter used up, account, second factor, journal and mail, all or nothing."""
+
+from datetime import datetime
+
+from idp import accounts
+from idp import audit
+from idp import outbox
+from idp.clock import now
+from idp.db import transaction
+from idp.interaction import Interaction
+from idp.models import Account
+from idp.models import Authenticator
+from pensioners import activation as letters
+from pensioners.activation import AlreadyUsed
+
+from ..factors import Enrolled
+from ..factors import of_kind
+from ..factors.factor import Holder
+from . import progress
+
+
+def holder(interaction: Interaction) -> Holder:
+    """The pensioner, who has no account yet."""
+    facts = progress.of(interaction)
+    return Holder(
+        interaction.id,
+        f"pensioner:{facts['pensioner_id']}",
+        interaction.language or "de",
+        account_name=facts.get("email", ""),
+    )
+
+
+def activate(interaction: Interaction, enrolled: Enrolled) -> None:
+    """Make the account; of fifty that try with one letter, one succeeds and the others learn that it exists."""
+    factor = of_kind(enrolled.kind)
+    if factor is None:
+        return
+    facts = progress.of(interaction)
+    person = facts["pensioner_id"]
+    try:
+        account_id = _create(interaction, enrolled)
+    except AlreadyUsed:
+        interaction.answers[progress.NAME] = {"exists": True}
+        return
+    facts["account_id"] = account_id
+    progress.drop_draft(person)
+    interaction.prove("pwd", account_id)
+    interaction.prove(factor.method, account_id)
+
+
+def _create(interaction: Interaction, enrolled: Enrolled) -> str:
+    facts, factor, moment = progress.of(interaction), of_kind(enrolled.kind), now()
+    if facts["confirmed"] != facts["email"]:
+        raise LookupError("An account is made with an unproven e-mail address.")
+    with transaction() as session:
+        account = Account(
+            email=facts["email"],
+            email_fingerprint=accounts.email_fingerprint(facts["email"]),
+            email_verified_at=moment,
+            password_hash=facts["password_hash"],
+            language=interaction.language or "de",
+            terms_version=facts["terms_version"],
+            terms_accepted_at=datetime.fromisoformat(facts["terms_at"]),
+        )
+        session.add(account)
+        session.flush()
+        letters.consume(session, facts["pensioner_id"], facts["activation_code_id"], account.id)
+        added = Authenticator(account_id=account.id, kind=enrolled.kind, last_step=enrolled.last_step)
+        added.data = dict(enrolled.data)
+        session.add(added)
+        audit.record("enrolled", account_id=account.id, client_id=interaction.client_id, kind=enrolled.kind)
+        method = factor.name_in_mail(enrolled.data) if factor else ""
+        outbox.mail("activated", facts["email"], account.language, lives=7 * 86400, method=method, email=facts["email"])
+        return account.id

@@ -1,0 +1,95 @@
+"""Step 3: the code that was sent to the e-mail address (pages.md E3)."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import Form
+
+from idp import accounts
+from idp import one_time_codes
+from idp import outbox
+from idp.db import transaction
+from idp.flow import Step
+from idp.interaction import Interaction
+from idp.one_time_codes import ENROL_EMAIL
+from idp.texts import Text
+
+from ..fields import CodeField
+from ..sent_codes import check
+from ..sent_codes import permit
+from . import progress
+from .activation import holder
+
+
+class ConfirmEmailForm(Form):
+    """Six digits."""
+
+    code = CodeField(
+        "e3.code",
+        description="code.hint",
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
+    )
+
+
+class ConfirmEmail(Step):
+    """Proves the address; one that belongs to an account gets another mail, and no code (pages.md 2.1.7)."""
+
+    name = "confirm-email"
+    number = 3
+
+    def is_due(self, interaction: Interaction) -> bool:
+        facts = progress.of(interaction)
+        return facts.get("confirmed") != facts.get("email")
+
+    def form(self, interaction: Interaction) -> type[Form]:
+        return ConfirmEmailForm
+
+    def begin(self, interaction: Interaction) -> None:
+        facts, person = progress.of(interaction), holder(interaction)
+        email = facts["email"]
+        permit(ENROL_EMAIL, interaction.id, email, person=person.person)
+        used = accounts.email_is_used(email)
+        with transaction():
+            code = one_time_codes.issue(ENROL_EMAIL, interaction.id, email)
+            if used:
+                outbox.mail("exists", email, person.language, lives=ENROL_EMAIL.seconds, not_me=False)
+            else:
+                outbox.mail(
+                    "enrol_code",
+                    email,
+                    person.language,
+                    lives=ENROL_EMAIL.seconds,
+                    not_me=False,
+                    code=code,
+                    minutes=ENROL_EMAIL.minutes,
+                )
+
+    def show(self, interaction: Interaction) -> dict[str, Any]:
+        return {"email": progress.of(interaction)["typed_email"], "minutes": ENROL_EMAIL.minutes}
+
+    def submit(self, interaction: Interaction, form: Any) -> None:
+        facts = progress.of(interaction)
+        check(
+            ENROL_EMAIL,
+            interaction.id,
+            facts["email"],
+            form.code.meant,
+            person=holder(interaction).person,
+            renew=lambda: self.begin(interaction),
+            shown=facts["typed_email"],
+        )
+        facts["confirmed"] = facts["email"]
+        progress.keep_draft(interaction)
+
+    def can_return(self, interaction: Interaction) -> bool:
+        return False
+
+    @property
+    def actions(self) -> Mapping[str, Callable[[Interaction], None]]:
+        return {"resend": self.resend}
+
+    def resend(self, interaction: Interaction) -> None:
+        """«Envoyer un nouveau code»."""
+        self.begin(interaction)
+        interaction.notify("ok", Text("code.resent", {"target": progress.of(interaction)["typed_email"]}))

@@ -1,0 +1,110 @@
+"""Connexion: e-mail or AHV number, and password (pages.md P2)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import Form
+
+from idp import accounts
+from idp import audit
+from idp import passwords
+from idp import throttle
+from idp.db import transaction
+from idp.flow import Blocked
+from idp.flow import Refused
+from idp.flow import Step
+from idp.interaction import Interaction
+from idp.models import Account
+from idp.texts import Text
+from idp.throttle import Limit
+from pensioners import activation
+
+from ..fields import IdentifierField
+from ..fields import SecretField
+
+WRONG_PASSWORDS = Limit("password", tries=10, window=3600, pause=900)
+FROM_ONE_ADDRESS = ("sign_in", 120, 600)
+
+
+class CredentialsForm(Form):
+    """The paper's two fields."""
+
+    username = IdentifierField(
+        "signin.username",
+        description="signin.username_hint",
+        empty="signin.err.user_empty",
+        render_kw={
+            "autocomplete": "username",
+            "inputmode": "email",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+        },
+    )
+    password = SecretField(
+        "signin.password",
+        empty="signin.err.pw_empty",
+        render_kw={"autocomplete": "current-password", "autocapitalize": "none", "spellcheck": "false"},
+    )
+
+
+class Credentials(Step):
+    """Proves the password; one answer for a wrong name, a wrong password and nobody."""
+
+    name = "credentials"
+
+    def is_due(self, interaction: Interaction) -> bool:
+        return not any(proof.method == "pwd" for proof in interaction.proofs)
+
+    def form(self, interaction: Interaction) -> type[Form]:
+        return CredentialsForm
+
+    def stored(self, interaction: Interaction) -> Mapping[str, Any]:
+        hint = interaction.request.login_hint if interaction.request else None
+        return {"username": hint or ""}
+
+    def can_return(self, interaction: Interaction) -> bool:
+        return False
+
+    def submit(self, interaction: Interaction, form: Any) -> None:
+        throttle.per_address(*FROM_ONE_ADDRESS)
+        kind, name = form.username.meant
+        account = find_account(kind, name)
+        subject = f"account:{account.id}" if account else f"{kind}:{accounts.canonical(kind, name)}"
+        left = throttle.spend(WRONG_PASSWORDS, subject)
+        account_id = account.id if account else None
+        if not passwords.verify(account.password_hash if account else None, form.password.data) or not account:
+            audit.record_alone("password", "refused", account_id=account_id, client_id=interaction.client_id)
+            if left == 0 and account is not None:
+                accounts.tell_locked(account, WRONG_PASSWORDS.pause)
+            raise Refused("signin.err.mismatch", *_remaining(left), field="username")
+        throttle.clear(WRONG_PASSWORDS, subject)
+        if not account.is_active:
+            audit.record_alone("password", "refused", account_id=account_id, reason="disabled")
+            raise Blocked
+        interaction.language = account.language
+        interaction.prove("pwd", account.id)
+        _remember(account, form.password.data, interaction)
+
+
+def find_account(kind: str, name: str) -> Account | None:
+    """The account with this e-mail or AHV number."""
+    if kind == "email":
+        return accounts.by_email(name)
+    account_id = activation.find_account_id(name)
+    return accounts.by_id(account_id) if account_id else None
+
+
+def _remember(account: Account, password: str, interaction: Interaction) -> None:
+    """Note the proof; hash anew if the parameters or the pepper have changed (decision 27)."""
+    new_hash = passwords.hash(password) if passwords.needs_rehash(account.password_hash) else None
+    account_id = account.id
+    with transaction() as session:
+        if new_hash and (stored := session.get(Account, account_id)):
+            stored.password_hash = new_hash
+        audit.record("password", account_id=account_id, client_id=interaction.client_id)
+
+
+def _remaining(left: int) -> tuple[Text, ...]:
+    if left > throttle.TELL_FROM:
+        return ()
+    return (Text("signin.err.remaining", {"minutes": WRONG_PASSWORDS.pause // 60, "n": left}),)

@@ -1,0 +1,60 @@
+"""Accounts: how they are found, and the few things that happen to them as a whole."""
+
+from sqlalchemy import select
+from sqlalchemy import update
+
+from . import outbox
+from .clock import now
+from .db import db
+from .db import transaction
+from .email_address import canonical as canonical_email
+from .models import Account
+from .models import RefreshFamily
+from .provider import provider
+
+
+def canonical(kind: str, name: str) -> str:
+    """One spelling for all spellings of a user name, so that limits count the person and not the spelling."""
+    return canonical_email(name) if kind == "email" else name
+
+
+def email_fingerprint(email: str) -> str:
+    """What an address is looked up by."""
+    return provider.vault.fingerprint("email", canonical_email(email))
+
+
+def by_id(account_id: str) -> Account | None:
+    """The account with this id."""
+    return db.session.get(Account, account_id)
+
+
+def by_email(email: str) -> Account | None:
+    """The account with this address; None as well when two people share it (decision 22)."""
+    prints = provider.vault.fingerprints("email", canonical_email(email))
+    found = db.session.scalars(select(Account).where(Account.email_fingerprint.in_(prints)).limit(2)).all()
+    return found[0] if len(found) == 1 else None
+
+
+def email_is_used(email: str) -> bool:
+    """Whether any account has this address."""
+    prints = provider.vault.fingerprints("email", canonical_email(email))
+    return db.session.scalar(select(Account.id).where(Account.email_fingerprint.in_(prints)).limit(1)) is not None
+
+
+def end_everything(account: Account) -> None:
+    """End all sessions and refresh tokens of the account; called inside a transaction."""
+    moment = now()
+    account.sessions_valid_after = moment
+    db.session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.account_id == account.id, RefreshFamily.ended_at.is_(None))
+        .values(ended_at=moment, end_reason="account")
+    )
+
+
+def tell_locked(account: Account, seconds: int) -> None:
+    """Tell the holder that sign-in pauses after too many wrong tries."""
+    email, language = account.email, account.language
+    until = now().timestamp() + seconds
+    with transaction():
+        outbox.mail("locked", email, language, lives=seconds, time=outbox.clock_time(until, language))
