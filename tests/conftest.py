@@ -15,6 +15,8 @@ from sqlalchemy import text
 sys.path.insert(0, str(Path(__file__).parent))
 
 import services
+from live import Live
+from live import provider as running_provider
 
 from idp.db import Base
 from idp.db import db
@@ -124,3 +126,35 @@ def empty(app: Flask) -> None:
 def browser(app: Flask) -> FlaskClient:
     """A browser without JavaScript: cookies, no redirects followed unless asked."""
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def lives(
+    worker: str, addresses: Callable[[str], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Live]]:
+    """A running provider per backend, started when first asked for."""
+    known: dict[str, Live] = {}
+    with ExitStack() as stack:
+
+        def settings_of(backend: str) -> dict[str, str]:
+            if backend == "sqlite":
+                return {}
+            shared = addresses("postgres")  # starts the servers; the running provider gets a database of its own
+            return {
+                "IDP_DATABASE_URL": services.another_database(shared["database_url"], f"idp_live_{worker}"),
+                "IDP_REDIS_URL": services.another_redis(shared["redis_url"]),
+            }
+
+        def of(backend: str) -> Live:
+            if backend not in known:
+                folder = tmp_path_factory.mktemp(f"live-{backend}")
+                known[backend] = stack.enter_context(running_provider(folder, workers=4, **settings_of(backend)))
+            return known[backend]
+
+        yield of
+
+
+@pytest.fixture(params=BACKENDS)
+def live(request: pytest.FixtureRequest, lives: Callable[[str], Live]) -> Live:
+    """A running provider with four workers, on each backend."""
+    return lives(str(request.param))

@@ -94,6 +94,11 @@ def _empty_database(server_url: str, name: str) -> str:
     return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 
 
+def another_database(url: str, name: str) -> str:
+    """One more empty database on the same server."""
+    return _empty_database(url, name)
+
+
 @contextmanager
 def redis(number: int) -> Iterator[str]:
     """The address of an empty Redis database."""
@@ -116,6 +121,12 @@ def redis(number: int) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+def another_redis(url: str) -> str:
+    """Another database of the same Redis, which has sixteen."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{(int(parts.path.strip('/') or 0) + 8) % 16}"))
 
 
 def _wait(ready: object, failure: type[Exception], seconds: float = 30) -> None:

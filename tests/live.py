@@ -1,0 +1,158 @@
+"""A real provider for tests: `idp serve` with several workers on a free port, the fictive register and a demo client.
+
+Only what leaves the building is faked: mails and SMS stay in the development outbox, read over HTTP as a person would.
+"""
+
+import csv
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+
+import requests
+from services import free_port
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Person:
+    """Somebody of the fictive register with an unused letter, and what they have enrolled."""
+
+    person_number: str
+    ahv_number: str
+    birth_date: str
+    code: str
+    language: str
+    first_name: str
+    last_name: str
+    email: str = ""
+    password: str = "Vier-Gruppen 2026!"
+    phone: str = "079 123 45 67"
+    totp_secret: str = ""
+
+
+@dataclass
+class Live:
+    """A running provider."""
+
+    issuer: str
+    folder: Path
+    environment: dict[str, str]
+    people: list[Person] = field(default_factory=list)
+
+    def idp(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command of the command line against the same database."""
+        command = [sys.executable, "-m", "cli", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise AssertionError(f"idp {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def person(self, language: str = "fr") -> Person:
+        """Somebody who has not enrolled yet; each is given away once."""
+        number = next(i for i, person in enumerate(self.people) if person.language == language)
+        person = self.people.pop(number)
+        person.email = f"{person.person_number.lower()}.{secrets.token_hex(3)}@example.org"
+        person.phone = f"079{secrets.randbelow(10**7):07d}"
+        return person
+
+    def messages(self, to: str) -> list[dict[str, str]]:
+        """What was sent to this address, newest first."""
+        answer = requests.get(f"{self.issuer}/dev/outbox.json", params={"to": to}, timeout=10)
+        answer.raise_for_status()
+        return list(answer.json())
+
+    def code(self, to: str, *, after: int = 0) -> str:
+        """The newest six digits sent to this address, once there are more than `after` messages."""
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            found = self.messages(to)
+            if len(found) > after and (digits := re.search(r"\b(\d{6})\b", found[0]["text"])):
+                return digits[1]
+            time.sleep(0.1)
+        raise AssertionError(f"no code arrived at {to}")
+
+
+@contextmanager
+def provider(folder: Path, *, workers: int = 2, **settings: str) -> Iterator[Live]:
+    """Migrate, load the register, register the demo client, serve; ends with the block."""
+    port = free_port()
+    issuer = f"http://localhost:{port}"
+    environment = {**os.environ, **_environment(folder, issuer), **settings}
+    live = Live(issuer, folder, environment)
+    live.idp("migrate")
+    live.idp("register", "import", str(ROOT / "demo" / "register.csv"))
+    codes = folder / "codes.csv"
+    live.idp("register", "codes", "issue", "--campaign", "tests", "--output", str(codes))
+    live.people = list(_people(codes))
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", str(workers)]
+    log = (folder / "serve.log").open("wb")
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait_until_ready(f"{issuer}/health/ready", process, folder / "serve.log")
+        yield live
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        log.close()
+
+
+def _environment(folder: Path, issuer: str) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(ROOT),
+        "IDP_ENVIRONMENT": "development",
+        "IDP_ISSUER": issuer,
+        "IDP_SECRET": secrets.token_urlsafe(48),
+        "IDP_DATABASE_URL": f"sqlite:///{folder / 'idp.sqlite'}",
+        "IDP_MAIL_CHANNEL": "outbox",
+        "IDP_SMS_CHANNEL": "outbox",
+        "IDP_DEFAULT_LANGUAGE": "fr",
+        "IDP_LOG_LEVEL": "INFO",
+    }
+
+
+def _people(codes: Path) -> Iterator[Person]:
+    with (ROOT / "demo" / "register.csv").open(encoding="utf-8-sig") as file:
+        sample = file.read(2048)
+        file.seek(0)
+        register = {row["person_number"]: row for row in csv.DictReader(file, delimiter=";" if ";" in sample else ",")}
+    with codes.open(encoding="utf-8-sig") as file:
+        sample = file.read(2048)
+        file.seek(0)
+        for row in csv.DictReader(file, delimiter=";" if ";" in sample else ","):
+            person = register[row["person_number"]]
+            yield Person(
+                person["person_number"],
+                person["ahv_number"],
+                person["birth_date"],
+                row["code"],
+                person["language"],
+                person["first_name"],
+                person["last_name"],
+            )
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"the provider ended at start:\n{log.read_text()[-3000:]}")
+        try:
+            if requests.get(url, timeout=2).status_code == 200:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"the provider did not become ready:\n{log.read_text()[-3000:]}")
