@@ -1,0 +1,62 @@
+"""Authorization: what a person let a client have, and how the person was proven when that happened.
+
+Codes, access tokens and refresh families all carry one; whatever mints a token mints it from this and nothing else.
+"""
+
+import secrets
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import fields
+from dataclasses import replace
+from typing import Any
+from typing import Self
+
+from .clock import now
+from .models import Account
+from .models import Client
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """One sign-in for one client; its tokens descend from it and end with it."""
+
+    account_id: str
+    client_id: str
+    scope: tuple[str, ...]
+    auth_time: int
+    acr: str | None
+    amr: tuple[str, ...]
+    sid: str | None = None
+    """Name of the browser session it came from."""
+    nonce: str | None = None
+    claims: Mapping[str, Any] | None = None
+    """What the claims parameter asked for."""
+    family: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    """Name of all tokens that descend from it."""
+    at: float = field(default_factory=lambda: now().timestamp())
+    """When it was given."""
+
+    def holds(self, account: Account | None) -> bool:
+        """Whether the account still stands behind it: active, and no "end all" since (decision 11)."""
+        if account is None or not account.is_active:
+            return False
+        return self.at >= account.sessions_valid_after.timestamp()
+
+    def within(self, client: Client, scope: Iterable[str] | None = None) -> Self:
+        """The same, narrowed to the scopes asked for and to those the client may still have."""
+        asked = set(self.scope if scope is None else scope)
+        return replace(self, scope=tuple(name for name in self.scope if name in asked and name in client.scope))
+
+    def to_json(self) -> dict[str, Any]:
+        """As the store and the database keep it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """As it was kept; members of another version of the program are left out."""
+        known = {each.name for each in fields(cls)}
+        kept = {name: member for name, member in value.items() if name in known}
+        return cls(**{**kept, "scope": tuple(kept["scope"]), "amr": tuple(kept["amr"])})

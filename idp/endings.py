@@ -1,0 +1,56 @@
+"""Endings: which families, rotations and sessions are over, so that their access tokens die at once.
+
+An access token lives for minutes, so the mark of its end need not live longer: it is in the store. What outlives that,
+the refresh family, is ended in SQL (`families.py`).
+"""
+
+from .authorization import Authorization
+from .provider import provider
+
+SLACK_SECONDS = 60
+
+
+def end_family(family: str) -> None:
+    """No access token of this family counts any more."""
+    _mark("ended_family", family)
+
+
+def end_generation(family: str, generation: int) -> None:
+    """The access tokens of one rotation of the family are over; those of others live."""
+    _mark("ended_generation", _name(family, generation))
+
+
+def end_session(sid: str) -> None:
+    """No code and no access token that came from this browser session counts any more."""
+    _mark("ended_session", sid)
+
+
+def is_family_over(authorization: Authorization) -> bool:
+    """Whether the family has been ended within the life of a token."""
+    return provider.store.get("ended_family", authorization.family) is not None
+
+
+def is_session_over(authorization: Authorization) -> bool:
+    """Whether the session it came from was signed out within the life of a token."""
+    return authorization.sid is not None and provider.store.get("ended_session", authorization.sid) is not None
+
+
+def is_over(authorization: Authorization, generation: int) -> bool:
+    """Whether anything this access token descends from has been ended; one round trip."""
+    marks = [
+        ("ended_family", authorization.family),
+        ("ended_generation", _name(authorization.family, generation)),
+    ]
+    if authorization.sid is not None:
+        marks.append(("ended_session", authorization.sid))
+    return any(mark is not None for mark in provider.store.get_many(marks))
+
+
+def _name(family: str, generation: int) -> str:
+    return f"{family}:{generation}"
+
+
+def _mark(kind: str, key: str) -> None:
+    settings = provider.settings
+    longest = max(settings.access_token_seconds, settings.code_seconds)
+    provider.store.put(kind, key, {}, longest + SLACK_SECONDS)

@@ -1,0 +1,180 @@
+"""Refresh families: the refresh tokens that descend from one authorization, with rotation and reuse detection.
+
+A token is `family.secret.tag`. Only its hash is kept; the tag, keyed by the vault, tells a token that was once ours
+from one that never was, so that an outdated token ends its family (RFC 9700 §4.14.2) and a mistyped one harms nobody.
+Rotation is one conditional UPDATE, the same on every node (decision 4).
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidGrantError
+from sqlalchemy import Connection
+from sqlalchemy import Update
+from sqlalchemy import insert
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from . import audit
+from . import endings
+from .authorization import Authorization
+from .clock import now
+from .db import db
+from .db import own_transaction
+from .db import transaction
+from .models import RefreshFamily
+from .provider import provider
+
+GRACE = timedelta(seconds=10)
+MAX_LENGTH = 200
+
+
+def start(authorization: Authorization) -> str:
+    """Begin a family and return its first refresh token."""
+    token, moment, settings = _new_token(authorization.family), now(), provider.settings
+    absolute = moment + timedelta(seconds=settings.refresh_absolute_seconds)
+    row = insert(RefreshFamily).values(
+        id=authorization.family,
+        account_id=authorization.account_id,
+        client_id=authorization.client_id,
+        scope=list(authorization.scope),
+        authentication=authorization.to_json(),
+        current_hash=_hash(token),
+        generation=0,
+        created_at=moment,
+        idle_until=min(absolute, moment + timedelta(seconds=settings.refresh_idle_seconds)),
+        expires_at=absolute,
+    )
+    with own_transaction() as connection:
+        connection.execute(row)
+    return token
+
+
+def find(token: str) -> RefreshFamily | None:
+    """The family a token belongs to, whatever has become of it; None unless the token was once ours."""
+    name = _family_of(token)
+    return db.session.get(RefreshFamily, name, populate_existing=True) if name else None
+
+
+def exists(name: str) -> bool:
+    """Whether there is, or was, a family of this name."""
+    return db.session.get(RefreshFamily, name) is not None
+
+
+def is_current(family: RefreshFamily, token: str) -> bool:
+    """Whether this is the family's living refresh token."""
+    return _lives(family) and hmac.compare_digest(family.current_hash, _hash(token))
+
+
+def rotate(family: RefreshFamily, token: str, client_id: str) -> tuple[str, int]:
+    """Exchange the token for its successor: the new token and its generation, or `InvalidGrantError`.
+
+    The first caller moves the family on. Who lost the answer may repeat the same token once within the grace period:
+    the successor nobody received, and its access token, die. Whoever comes with anything older ends the family.
+    """
+    if not _lives(family):
+        raise InvalidGrantError("The refresh token is not valid.")
+    name, account_id, successor, hashed = family.id, family.account_id, _new_token(family.id), _hash(token)
+    with own_transaction() as connection:
+        generation = _advance(connection, name, hashed, successor)
+        repeated = generation is None
+        if repeated:
+            generation = _repeat(connection, name, hashed, successor)
+    if generation is None:
+        endings.end_family(name)
+        with transaction() as session:
+            _end(session, name, "reuse")
+            audit.record("refresh_token_reused", outcome="refused", account_id=account_id, client_id=client_id)
+        raise InvalidGrantError("The refresh token is not valid.")
+    if repeated:
+        endings.end_generation(name, generation - 1)
+    return successor, generation
+
+
+def end(family_id: str, reason: str) -> None:
+    """End all tokens of a family: no refresh any more, and its access tokens die at once."""
+    endings.end_family(family_id)
+    with transaction() as session:
+        _end(session, family_id, reason)
+
+
+def authorization_of(family: RefreshFamily) -> Authorization:
+    """What the person let the client have when the family began."""
+    return Authorization.from_json(family.authentication)
+
+
+def _advance(connection: Connection, name: str, hashed: str, successor: str) -> int | None:
+    """Rotate, if the token is the current one: compare and set in one command."""
+    return _set(
+        connection,
+        update(RefreshFamily)
+        .where(RefreshFamily.id == name, RefreshFamily.current_hash == hashed, RefreshFamily.ended_at.is_(None))
+        .values(previous_hash=hashed, rotated_at=now(), grace_used_at=None, **_moved_on(successor)),
+    )
+
+
+def _repeat(connection: Connection, name: str, hashed: str, successor: str) -> int | None:
+    """Rotate once more from the previous token, once and only within the grace period."""
+    moment = now()
+    return _set(
+        connection,
+        update(RefreshFamily)
+        .where(
+            RefreshFamily.id == name,
+            RefreshFamily.previous_hash == hashed,
+            RefreshFamily.rotated_at >= moment - GRACE,
+            RefreshFamily.grace_used_at.is_(None),
+            RefreshFamily.ended_at.is_(None),
+        )
+        .values(grace_used_at=moment, **_moved_on(successor)),
+    )
+
+
+def _moved_on(successor: str) -> dict[str, Any]:
+    idle = timedelta(seconds=provider.settings.refresh_idle_seconds)
+    return {
+        "current_hash": _hash(successor),
+        "generation": RefreshFamily.generation + 1,
+        "idle_until": now() + idle,
+    }
+
+
+def _set(connection: Connection, statement: Update) -> int | None:
+    """The generation reached, or None where the condition did not hold."""
+    reached: int | None = connection.execute(statement.returning(RefreshFamily.generation)).scalar()
+    return reached
+
+
+def _end(session: Session, name: str, reason: str) -> None:
+    session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.id == name, RefreshFamily.ended_at.is_(None))
+        .values(ended_at=now(), end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _lives(family: RefreshFamily) -> bool:
+    """Neither ended nor too old: idle time slides, the absolute life does not (decision 4)."""
+    return family.ended_at is None and now() < min(family.idle_until, family.expires_at)
+
+
+def _new_token(family: str) -> str:
+    body = f"{family}.{secrets.token_urlsafe(32)}"
+    return f"{body}.{provider.vault.fingerprint('refresh_token', body)}"
+
+
+def _family_of(token: str) -> str | None:
+    """The family named by a token whose tag is right, under any root of the vault."""
+    body, _, tag = token.rpartition(".")
+    if not body or not token.isascii() or len(token) > MAX_LENGTH:
+        return None
+    genuine = any(hmac.compare_digest(tag, each) for each in provider.vault.fingerprints("refresh_token", body))
+    return body.partition(".")[0] if genuine else None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

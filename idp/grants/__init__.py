@@ -1,0 +1,6 @@
+"""The grants: how a client obtains tokens. A grant is one file, its test, and a word in this list."""
+
+from .authorization_code import AuthorizationCodeGrant
+from .refresh_token import RefreshTokenGrant
+
+GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant)

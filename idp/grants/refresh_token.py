@@ -1,0 +1,73 @@
+"""The refresh token: new tokens without the person, as long as everything still stands (RFC 6749 §6)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidGrantError
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749 import InvalidScopeError
+
+from .. import audit
+from .. import consents
+from .. import families
+from .. import tokens
+from ..authorization import Authorization
+from ..db import db
+from ..db import transaction
+from ..models import Account
+from ..models import Client
+from ..models import RefreshFamily
+from ..token_grant import TokenGrant
+
+
+class RefreshTokenGrant(TokenGrant):
+    """Exchanges a refresh token for its successor and a new access token."""
+
+    GRANT_TYPE = "refresh_token"
+
+    def redeem(self, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
+        """Check what the family stands on, rotate, mint; the order leaves a wrong request without effect.
+
+        `auth_time`, `acr`, `amr` and `sid` are those of the sign-in, and there is no nonce (OIDC Core §12.2).
+        """
+        token = form.get("refresh_token")
+        if token is None:
+            raise InvalidRequestError("The refresh_token is missing.")
+        family = _family(token, client)
+        authorization = families.authorization_of(family)
+        account = _account(authorization, client)
+        narrowed = authorization.within(client, _asked(form, authorization))
+        successor, generation = families.rotate(family, token, client.client_id)
+        return tokens.mint(narrowed, account, client, generation=generation, refresh_token=successor)
+
+
+def _family(token: str, client: Client) -> RefreshFamily:
+    """The family of a token that was issued to this client (RFC 6749 §10.4)."""
+    family = families.find(token)
+    if family is None:
+        raise InvalidGrantError("The refresh token is not valid.")
+    if family.client_id != client.client_id:
+        with transaction():
+            audit.record("refresh_token_of_another_client", outcome="refused", client_id=client.client_id)
+        raise InvalidGrantError("The refresh token is not valid.")
+    return family
+
+
+def _account(authorization: Authorization, client: Client) -> Account:
+    """The account, if it still stands behind its permission: active, no "end all", consent not withdrawn."""
+    account = db.session.get(Account, authorization.account_id)
+    if account is None or not authorization.holds(account):
+        raise InvalidGrantError("The refresh token is not valid.")
+    if consents.is_needed(client, account.id, authorization.scope):
+        raise InvalidGrantError("The refresh token is not valid.")
+    return account
+
+
+def _asked(form: Mapping[str, str], authorization: Authorization) -> list[str] | None:
+    """The scopes asked for: fewer is allowed, more is not (RFC 6749 §6)."""
+    if "scope" not in form:
+        return None
+    asked = form["scope"].split()
+    if not set(asked) <= set(authorization.scope):
+        raise InvalidScopeError("The scope exceeds what was granted.")
+    return asked

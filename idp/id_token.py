@@ -1,0 +1,61 @@
+"""The ID token: who signed in, when and how, for one client (OIDC Core §2); and the ID tokens we get back as hints."""
+
+from typing import Any
+
+from keys import InvalidToken
+from keys.algorithms import left_half_hash
+
+from . import claims
+from .authorization import Authorization
+from .clock import epoch
+from .models import Account
+from .models import Client
+from .provider import provider
+
+TYPES = ("JWT",)
+"""Other things we sign have types of their own and never pass for an ID token (RFC 8725 §3.11)."""
+
+
+def issue(
+    authorization: Authorization,
+    account: Account,
+    client: Client,
+    *,
+    access_token: str | None = None,
+    nonce: str | None = None,
+) -> str:
+    """Sign an ID token; `aud` is the client and nobody else, so there is no `azp` (OIDC Core §2)."""
+    alg, moment = client.id_token_signed_response_alg, epoch()
+    stated: dict[str, Any] = {
+        "iss": provider.settings.issuer,
+        "sub": claims.subject(account.id, client),
+        "aud": client.client_id,
+        "exp": moment + provider.settings.id_token_seconds,
+        "iat": moment,
+        "auth_time": authorization.auth_time,
+        "nonce": nonce,
+        "acr": authorization.acr,
+        "amr": list(authorization.amr),
+        "sid": authorization.sid,
+        # OIDC Core §3.1.3.6
+        "at_hash": left_half_hash(access_token, alg) if access_token else None,
+    }
+    asked = claims.for_id_token(account, client, authorization.claims)
+    known = {name: value for name, value in stated.items() if value is not None}
+    return provider.keys.sign({**asked, **known}, alg=alg)
+
+
+def read(token: str) -> dict[str, Any] | None:
+    """The claims of an ID token of ours, expired or not; None for anything else (OIDC RP-Initiated Logout §2).
+
+    Signature, key, algorithm and type are the ring's to check, issuer and audience are checked here: an access token,
+    a logout token or a token of another issuer is no hint.
+    """
+    try:
+        stated = provider.keys.verify(token, typ=TYPES)
+    except InvalidToken:
+        return None
+    texts = ("iss", "sub", "aud")
+    if not all(isinstance(stated.get(name), str) for name in texts) or not isinstance(stated.get("iat"), int):
+        return None
+    return stated if stated["iss"] == provider.settings.issuer else None
