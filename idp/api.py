@@ -1,0 +1,60 @@
+"""Endpoints for programs: every answer is JSON, errors too, and none of them tells more than its specification."""
+
+import structlog
+from authlib.oauth2.rfc6749 import OAuth2Error
+from flask import Blueprint
+from flask import Response
+from flask import jsonify
+from flask import request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from . import cors
+from .server import server
+from .store import StoreUnavailable
+
+log = structlog.get_logger("api")
+
+
+def blueprint(name: str, *, for_browsers: bool = False) -> Blueprint:
+    """A blueprint for one endpoint; `for_browsers` lets registered browser applications call it (CORS)."""
+    made = Blueprint(name, __name__)
+    made.register_error_handler(OAuth2Error, _refused)
+    made.register_error_handler(HTTPException, _http_error)
+    made.register_error_handler(Exception, _unexpected)
+    for unavailable in (StoreUnavailable, DBAPIError, PoolTimeout):
+        made.register_error_handler(unavailable, _unavailable)
+    if for_browsers:
+        made.after_request(cors.allow)
+    return made
+
+
+def _refused(error: OAuth2Error) -> Response:
+    response: Response = server.handle_error_response(None, error)
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    """Too much, the wrong method …: the protocol's word for it, with HTTP's status."""
+    return _answer(error.code or 500, "invalid_request")
+
+
+def _unavailable(error: Exception) -> Response:
+    """Neither yes nor no: a failed look-up or revocation is never a success (CVE-2020-15223)."""
+    log.error("unavailable", error=type(error).__name__, path=request.path)
+    response = _answer(503, "temporarily_unavailable")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("unexpected error", endpoint=request.endpoint, error=type(error).__name__)
+    return _answer(500, "server_error")
+
+
+def _answer(status: int, error: str) -> Response:
+    response = jsonify(error=error)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response

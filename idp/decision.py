@@ -1,0 +1,194 @@
+"""The decision about one authorization request: the flows propose, here it is checked again and answered.
+
+`resume` is called when nobody needs to be asked (any more), `deny` when the person says no.
+"""
+
+from authlib.oauth2.rfc6749 import AccessDeniedError
+from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oidc.core.errors import ConsentRequiredError
+from authlib.oidc.core.errors import LoginRequiredError
+from flask import Response
+from sqlalchemy import select
+
+from . import assurance
+from . import audit
+from . import claims
+from . import consents
+from . import errors
+from . import interaction as interactions
+from . import redirects
+from . import response as responses
+from . import session as sessions
+from .assurance import Proof
+from .authorization import Authorization
+from .db import db
+from .db import transaction
+from .demands import demanded
+from .grants import authorization_code
+from .interaction import Interaction
+from .models import Account
+from .models import Client
+from .provider import provider
+from .request import AuthorizationRequest
+from .session import Session
+
+FRESH_PROMPTS = frozenset({"login", "create", "select_account"})
+"""Prompts after which only what was proven in this very interaction counts."""
+
+
+class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]
+    """The sign-in did not reach what is demanded (OpenID Connect Unmet Authentication Requirements §2)."""
+
+    error = "unmet_authentication_requirements"
+    description = "The required authentication was not reached."
+
+
+def resume(interaction: Interaction) -> Response:
+    """Answer a request for which nobody needs to be asked any more: with a code, if everything holds."""
+    request, client = interaction.request, interaction.client
+    if request is None:
+        return _end_visit(interaction)
+    if client is None or not client.is_active or not _may_still_return(request, client):
+        interactions.finish(interaction)
+        return errors.client_error("client or redirect_uri withdrawn")
+    before = sessions.current()
+    try:
+        account, proofs = _check(interaction, request, client, before)
+    except OAuth2Error as error:
+        interactions.finish(interaction)
+        return responses.refuse(request.address, error)
+    session, is_new = _session(account, proofs, before)
+    response = _with_code(request, client, session, proofs)
+    if is_new or sessions.needs_keeping(session, client.client_id):
+        session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
+        sessions.keep(session, response, renew=is_new)
+    interactions.finish(interaction)
+    _record("authorization", session, client.client_id)
+    return response
+
+
+def deny(interaction: Interaction) -> Response:
+    """«Annuler»: the client is told; a visit of our own begins anew."""
+    interactions.finish(interaction)
+    if interaction.request is None:
+        return responses.go("/signin")
+    return responses.refuse(interaction.request.address, AccessDeniedError("The person declined."))
+
+
+def _check(
+    interaction: Interaction, request: AuthorizationRequest, client: Client, before: Session | None
+) -> tuple[Account, list[Proof]]:
+    """Everything a code stands on, checked without trusting the flows; the account and the proofs that count."""
+    account = _standing(interaction.account)
+    proofs = _fresh(interaction, account, before)
+    if not proofs:
+        raise LoginRequiredError()
+    if request.subjects is not None and claims.subject(account.id, client) not in request.subjects:
+        raise LoginRequiredError()
+    if not assurance.reaches(proofs, demanded(request, client)) or not _essential_is_met(request, proofs):
+        raise UnmetAuthenticationRequirements()
+    if consents.is_needed(client, account.id, request.scope):
+        raise ConsentRequiredError()
+    return account, proofs
+
+
+def _standing(account: Account | None) -> Account:
+    """An account that may sign in (CVE-2025-29928, CVE-2025-14559)."""
+    if account is None:
+        raise LoginRequiredError()
+    if not account.is_active:
+        raise AccessDeniedError("The account is not active.")
+    return account
+
+
+def _fresh(interaction: Interaction, account: Account, before: Session | None) -> list[Proof]:
+    """The proofs that still count: young enough for the request, and nothing has ended them (OIDC Core §3.1.2.1).
+
+    Those of a session that was signed out meanwhile, or from before an "end all", are gone.
+    """
+    request, begun = interaction.request, interaction.started_at
+    oldest = int(account.sessions_valid_after.timestamp())
+    if interaction.sid is not None and (before is None or before.sid != interaction.sid):
+        oldest = max(oldest, begun)
+    if request is not None and request.max_age is not None:
+        oldest = max(oldest, begun - request.max_age)
+    if request is not None and FRESH_PROMPTS & set(request.prompt):
+        oldest = max(oldest, begun)
+    return [proof for proof in interaction.proofs if proof.at >= oldest]
+
+
+def _essential_is_met(request: AuthorizationRequest, proofs: list[Proof]) -> bool:
+    named = request.essential_acr
+    return not named or any(assurance.reaches(proofs, value) for value in named)
+
+
+def _may_still_return(request: AuthorizationRequest, client: Client) -> bool:
+    """Whether the address is registered now: the person may have taken an hour."""
+    native = client.application_type == "native"
+    return redirects.fits(request.redirect_uri, client.redirect_uris, native=native)
+
+
+def _with_code(request: AuthorizationRequest, client: Client, session: Session, proofs: list[Proof]) -> Response:
+    authorization = Authorization(
+        account_id=session.account_id,
+        client_id=client.client_id,
+        scope=request.scope,
+        auth_time=max(proof.at for proof in proofs),
+        acr=_stated_acr(request, proofs),
+        amr=tuple(assurance.amr(proofs)),
+        sid=session.sid,
+        nonce=request.nonce,
+        claims=request.claims,
+    )
+    return responses.answer(request.address, {"code": authorization_code.issue(authorization, request)})
+
+
+def _session(account: Account, proofs: list[Proof], before: Session | None) -> tuple[Session, bool]:
+    """The session to go on with, and whether it is a new one.
+
+    A silent sign-in keeps it as it is. After new proofs it begins anew under a new id (ASVS V7.2.4), joining what was
+    proven before by the same person.
+    """
+    known = before.proofs if before is not None and before.account_id == account.id else []
+    if before is not None and known and all(proof in known for proof in proofs):
+        return before, False
+    newest = {proof.method: proof for proof in sorted([*known, *proofs], key=lambda proof: proof.at)}
+    return sessions.start(account.id, list(newest.values()), before=before), True
+
+
+def _stated_acr(request: AuthorizationRequest, proofs: list[Proof]) -> str | None:
+    """The class to tell the client: the strongest it named that was reached, else the one reached.
+
+    Never more than was done; and where the client names values, one of them (OIDC Core §5.5.1.1).
+    """
+    named = {*request.acr_values, *request.essential_acr}
+    reached = [value for value in assurance.ACR_VALUES if value in named and assurance.reaches(proofs, value)]
+    return reached[-1] if reached else assurance.acr(proofs)
+
+
+def _end_visit(interaction: Interaction) -> Response:
+    """The end of a visit that began here: signed in, and on to the default application (OIDC Core §4)."""
+    account, before = interaction.account, sessions.current()
+    proofs = _fresh(interaction, account, before) if account is not None and account.is_active else []
+    if account is None or not assurance.reaches(proofs, demanded(None, None)):
+        interactions.finish(interaction)
+        return responses.go("/signin")
+    response = _way_on()
+    session, is_new = _session(account, proofs, before)
+    sessions.keep(session, response, renew=is_new)
+    interactions.finish(interaction)
+    _record("sign_in", session, None)
+    return response
+
+
+def _way_on() -> Response:
+    wanted = select(Client).where(Client.is_default.is_(True), Client.disabled_at.is_(None)).limit(1)
+    default = db.session.scalar(wanted)
+    if default is None or default.initiate_login_uri is None:
+        return responses.go(provider.settings.fund_url)
+    return responses.go(default.initiate_login_uri, {"iss": provider.settings.issuer})
+
+
+def _record(event: str, session: Session, client_id: str | None) -> None:
+    with transaction():
+        audit.record(event, account_id=session.account_id, client_id=client_id, session=session.sid)

@@ -1,0 +1,29 @@
+"""The endpoints. An endpoint is one file, its test, and a word in this list.
+
+Each has a `blueprint`; those that clients find by discovery have `METADATA`, the members they add to it.
+"""
+
+from flask import Flask
+
+from . import authorize
+from . import discovery
+from . import end_session
+from . import interaction
+from . import introspection
+from . import jwks
+from . import revocation
+from . import token
+from . import userinfo
+
+ENDPOINTS = (
+    *(authorize, interaction, end_session),
+    *(token, userinfo, introspection, revocation, jwks, discovery),
+)
+
+
+def init_app(app: Flask) -> None:
+    """Register every endpoint, and let discovery know what each adds."""
+    app.config[discovery.CONFIG] = {}
+    for endpoint in ENDPOINTS:
+        app.register_blueprint(endpoint.blueprint)
+        app.config[discovery.CONFIG].update(getattr(endpoint, "METADATA", {}))

@@ -1,0 +1,98 @@
+"""The authorization endpoint: a request comes in, and either a page is due or the client is answered.
+
+`begin` reads the request and starts an interaction; what happens between, and the decision at the end, is the flows'
+and `decision.py`'s business.
+"""
+
+from flask import Blueprint
+from flask import Response
+from flask import request as http
+
+from .. import claims
+from .. import errors
+from .. import interaction as interactions
+from .. import posted
+from .. import response as responses
+from .. import session as sessions
+from ..decision import FRESH_PROMPTS
+from ..decision import resume
+from ..flow import next_page
+from ..models import Client
+from ..parameters import Malformed
+from ..parameters import read_form
+from ..parameters import read_query
+from ..provider import provider
+from ..request import AuthorizationRequest
+from ..request import BadRequestPage
+from ..request import RefusedRequest
+from ..request import parse
+from ..server import find_client
+from ..session import Session
+from .interaction import open_page
+
+blueprint = Blueprint("authorize", __name__)
+METADATA = {"authorization_endpoint": "/authorize"}
+
+KIND = "posted_authorization"
+
+
+@blueprint.get("/authorize")
+def begin() -> Response:
+    """Answer a request, or show the first page that is due."""
+    params = read_query(http)
+    handle = params.get("handle")
+    request = parse(params, find_client) if handle is None else _posted(handle)
+    client = find_client(request.client_id)
+    if client is None or not client.is_active:
+        raise BadRequestPage("unknown client")
+    interaction = interactions.begin(
+        "enrol" if "create" in request.prompt else "sign_in",
+        request=request,
+        client_id=request.client_id,
+        session=_usable(sessions.current(), request, client),
+    )
+    page = next_page(provider.flows, interaction)
+    if page is None:
+        return resume(interaction)
+    if "none" in request.prompt:
+        return responses.refuse(request.address, page[0].error())
+    return open_page(interaction)
+
+
+@blueprint.post("/authorize")
+def accept() -> Response:
+    """Check a posted request at once, and go on by GET (OIDC Core §3.1.2.1, decision 10)."""
+    request = parse(read_form(http), find_client)
+    return responses.go("/authorize", {"handle": posted.keep(KIND, request.to_json())})
+
+
+@blueprint.errorhandler(Malformed)
+@blueprint.errorhandler(BadRequestPage)
+def stay(error: Exception) -> Response:
+    """A page here, and no redirect anywhere (RFC 6749 §4.1.2.1)."""
+    return errors.client_error(str(error))
+
+
+@blueprint.errorhandler(RefusedRequest)
+def refuse(refusal: RefusedRequest) -> Response:
+    """The client is told at its registered address."""
+    return responses.refuse(refusal.address, refusal.error)
+
+
+def _posted(handle: str) -> AuthorizationRequest:
+    value = posted.find(KIND, handle)
+    if value is None:
+        raise BadRequestPage("posted request expired")
+    return AuthorizationRequest.from_json(value)
+
+
+def _usable(session: Session | None, request: AuthorizationRequest, client: Client) -> Session | None:
+    """The session, if its proofs may count here (OIDC Core §3.1.2.1).
+
+    Not where the client wants the person asked again, nor where it expects somebody else.
+    """
+    if session is None or FRESH_PROMPTS & set(request.prompt) or request.max_age == 0:
+        return None
+    if request.subjects is not None and claims.subject(session.account_id, client) not in request.subjects:
+        return None
+    return session

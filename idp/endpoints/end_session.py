@@ -1,0 +1,144 @@
+"""Signing out: RP-initiated logout, and the page of our own (OIDC RP-Initiated Logout §2).
+
+Only a genuine ID token of this very session spares the person the question, and only an address registered by the
+client it was issued to is ever redirected to; everything else ends on a page here.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import make_response
+from flask import render_template
+from flask import request as http
+
+from .. import audit
+from .. import endings
+from .. import errors
+from .. import id_token
+from .. import pages
+from .. import posted
+from .. import response as responses
+from .. import session as sessions
+from ..db import transaction
+from ..parameters import Malformed
+from ..parameters import Parameters
+from ..parameters import read_form
+from ..parameters import read_query
+from ..provider import provider
+from ..server import find_client
+from ..session import Session
+
+blueprint = Blueprint("end_session", __name__)
+METADATA = {"end_session_endpoint": "/logout"}
+
+KIND = "posted_logout"
+MAX_LENGTH = 16 * 1024
+DONE = "/signed-out"
+
+
+@dataclass(frozen=True)
+class LogoutRequest:
+    """What a client asked, as far as it can be believed."""
+
+    sid: str | None
+    """The session named by a genuine hint."""
+    target: str | None
+    """Where the browser goes afterwards: an address registered by the client of the hint, with its `state`."""
+
+
+@blueprint.get("/logout")
+def end_session() -> Response:
+    """End the session at once for a genuine hint of this very session; ask the person otherwise."""
+    params = read_query(http)
+    handle = params.get("handle")
+    request = _validated(params) if handle is None else _posted(handle)
+    session = sessions.current()
+    if session is None or (request.sid is not None and hmac.compare_digest(request.sid, session.sid)):
+        return _sign_out(session, request.target)
+    return _ask(session, request.target)
+
+
+@blueprint.post("/logout")
+def accept() -> Response:
+    """Go on by GET, which brings our cookies (decision 10)."""
+    request = _validated(read_form(http))
+    return responses.go("/logout", {"handle": posted.keep(KIND, vars(request))})
+
+
+@blueprint.get("/signout")
+def ask() -> Response:
+    """«Voulez-vous vous déconnecter ?» (pages.md S1)."""
+    session = sessions.current()
+    return responses.go(DONE) if session is None else _ask(session, None)
+
+
+@blueprint.post("/signout")
+def sign_out() -> Response:
+    """Sign out, if the answer comes from our own page (CSRF)."""
+    session = sessions.current()
+    target = http.form.get("target") or None
+    if session is None:
+        return responses.go(DONE)
+    if not hmac.compare_digest(http.form.get("csrf_token", "").encode(), _csrf_token(session, target).encode()):
+        return _ask(session, None, status=400)
+    return _sign_out(session, target)
+
+
+@blueprint.get(DONE)
+def done() -> Response:
+    """The signed-out page (pages.md S2)."""
+    return make_response(render_template("signout/done.html"))
+
+
+@blueprint.errorhandler(Malformed)
+def stay(error: Malformed) -> Response:
+    """A request nobody can read is answered here."""
+    return errors.client_error(str(error))
+
+
+def _validated(params: Parameters) -> LogoutRequest:
+    """Believe what is signed and registered, and nothing else; a doubtful request still gets its page."""
+    if params.repeated or any(len(value) > MAX_LENGTH for value in params.as_dict().values()):
+        raise Malformed("A parameter is repeated or too long.")
+    pages.speak(ui_locales=tuple((params.get("ui_locales") or "").split()[:10]))
+    hint = id_token.read(params.get("id_token_hint") or "")
+    client_id = params.get("client_id")
+    if hint is None or client_id not in (None, hint["aud"]):  # §2: the two must agree
+        return LogoutRequest(None, None)
+    client, uri, state = find_client(hint["aud"]), params.get("post_logout_redirect_uri"), params.get("state")
+    if client is None or not client.is_active or uri not in client.post_logout_redirect_uris:
+        return LogoutRequest(hint.get("sid"), None)
+    return LogoutRequest(hint.get("sid"), responses.with_params(uri, {"state": state} if state else {}))
+
+
+def _posted(handle: str) -> LogoutRequest:
+    value = posted.find(KIND, handle)
+    return LogoutRequest(None, None) if value is None else LogoutRequest(**value)
+
+
+def _ask(session: Session, target: str | None, *, status: int = 200) -> Response:
+    if target is not None:
+        g.form_action = [responses.origin_of(target)]
+    html = render_template("signout/confirm.html", csrf_token=_csrf_token(session, target), target=target)
+    return make_response(html, status)
+
+
+def _sign_out(session: Session | None, target: str | None) -> Response:
+    """End the session on the server first, and all tokens that hang on it, then in the browser."""
+    response = responses.go(target or DONE)
+    sessions.end(response)
+    if session is not None:
+        endings.end_session(session.sid)
+        with transaction():
+            audit.record("sign_out", account_id=session.account_id, session=session.sid)
+    return response
+
+
+def _csrf_token(session: Session, target: str | None) -> str:
+    """Bound to the session, and to where the answer leads: neither can be swapped."""
+    key = provider.vault.derive("csrf")
+    return hmac.new(key, f"signout:{session.sid}:{target or ''}".encode(), hashlib.sha256).hexdigest()

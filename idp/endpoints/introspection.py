@@ -1,0 +1,91 @@
+"""Introspection: whether a token lives, told to the client it was issued to (RFC 7662)."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749 import OAuth2Request
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from flask import Response
+
+from .. import api
+from .. import claims
+from .. import families
+from .. import tokens
+from ..authorization import Authorization
+from ..db import db
+from ..models import Account
+from ..models import Client
+from ..provider import provider
+from ..server import server
+
+blueprint = api.blueprint("introspection")
+METADATA = {"introspection_endpoint": "/introspect"}
+
+
+class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+    """Authlib's endpoint over our tokens.
+
+    Nobody learns of a token that is another client's (CVE-2026-37979), and a client that cannot prove who it is learns
+    nothing at all (RFC 7662 §2.1).
+    """
+
+    CLIENT_AUTH_METHODS = tuple(name for name in server.client_auth_methods if name != "none")
+
+    def check_params(self, request: OAuth2Request, client: Client) -> None:
+        """A wrong or unknown hint only costs a second look (RFC 7662 §2.1)."""
+        if "token" not in request.form:
+            raise InvalidRequestError("The token is missing.")
+
+    def authenticate_token(self, request: OAuth2Request, client: Client) -> dict[str, Any] | None:
+        """What is known of the token; it must be this client's."""
+        self.check_params(request, client)
+        token = request.form["token"]
+        return _of_access_token(token, client) or _of_refresh_token(token, client)
+
+    def create_introspection_payload(self, token: dict[str, Any] | None) -> dict[str, Any]:
+        """`active` and the facts, or nothing but `active: false` (RFC 7662 §2.2)."""
+        return {"active": False} if token is None else {"active": True, **token}
+
+
+server.register_endpoint(Introspection)
+
+
+@blueprint.post("/introspect")
+def introspect() -> Response:
+    """Answer an authenticated client."""
+    response: Response = server.create_endpoint_response(Introspection.ENDPOINT_NAME)
+    return response
+
+
+def _of_access_token(token: str, client: Client) -> dict[str, Any] | None:
+    found = tokens.find(token)
+    if found is None or found.client.client_id != client.client_id:
+        return None
+    facts = _facts(found.authorization, client, found.issued_at, found.expires_at)
+    return {"token_type": "Bearer", **facts}
+
+
+def _of_refresh_token(token: str, client: Client) -> dict[str, Any] | None:
+    family = families.find(token)
+    if family is None or family.client_id != client.client_id or not families.is_current(family, token):
+        return None
+    authorization = families.authorization_of(family)
+    if not authorization.holds(db.session.get(Account, authorization.account_id)):
+        return None
+    issued = family.rotated_at or family.created_at
+    ends = min(family.idle_until, family.expires_at)
+    return _facts(authorization.within(client), client, int(issued.timestamp()), int(ends.timestamp()))
+
+
+def _facts(authorization: Authorization, client: Client, issued_at: int, expires_at: int) -> dict[str, Any]:
+    return {
+        "iss": provider.settings.issuer,
+        "sub": claims.subject(authorization.account_id, client),
+        "aud": client.client_id,
+        "client_id": client.client_id,
+        "scope": " ".join(authorization.scope),
+        "iat": issued_at,
+        "exp": expires_at,
+        "auth_time": authorization.auth_time,
+        **({"acr": authorization.acr} if authorization.acr else {}),
+    }

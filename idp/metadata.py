@@ -1,0 +1,62 @@
+"""What this provider says of itself: computed from the lists it is made of, so that it is true (RFC 8414 §2)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import assurance
+from .claims import PROTOCOL_CLAIMS
+from .claims import SCOPES
+from .client_auth import METHODS
+from .client_auth import private_key_jwt
+from .grants import GRANTS
+from .provider import provider
+from .request_rules import PROMPTS
+from .request_rules import RESPONSE_TYPES
+from .response import MODES
+from .texts import LANGUAGES
+from .texts import TAGS
+
+
+def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
+    """The document of OIDC Discovery §3 and RFC 8414; `endpoints` are the members that name an address."""
+    issuer = provider.settings.issuer
+    proven = [method.NAME for method in METHODS if method.NAME != "none"]
+    return {
+        "issuer": issuer,
+        **{name: f"{issuer}{path}" for name, path in endpoints.items()},
+        "response_types_supported": list(RESPONSE_TYPES),
+        "response_modes_supported": list(MODES),
+        "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(provider.keys.algorithms),
+        "token_endpoint_auth_methods_supported": [method.NAME for method in METHODS],
+        "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": proven,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": [method.NAME for method in METHODS],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+        "code_challenge_methods_supported": ["S256"],
+        "scopes_supported": list(SCOPES),
+        "claim_types_supported": ["normal"],
+        "claims_supported": _claims(),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": list(PROMPTS),
+        "acr_values_supported": _acr_values(),
+        "ui_locales_supported": [TAGS[language] for language in LANGUAGES],
+        "op_policy_uri": f"{issuer}/privacy",
+        "op_tos_uri": f"{issuer}/terms",
+    }
+
+
+def _claims() -> list[str]:
+    """Every claim of every scope, and what an ID token says by itself."""
+    return list(dict.fromkeys([name for names in SCOPES.values() for name in names] + list(PROTOCOL_CLAIMS)))
+
+
+def _acr_values() -> list[str]:
+    """The classes a sign-in here can reach."""
+    strong = [assurance.PHISHING_RESISTANT] if "passkey" in provider.settings.factors else []
+    return [assurance.PASSWORD, assurance.TWO_FACTOR, *strong]
