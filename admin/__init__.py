@@ -1,0 +1,1 @@
+"""Administration: what operators do, at the command line; the console comes to stand beside it."""
