@@ -1,9 +1,9 @@
 """Pin every dependency with its hashes: `make lock`.
 
-Writes `requirements.lock` (to run), `requirements-dev.lock` (to test and lint) and `requirements-build.lock` (to build)
-from `pyproject.toml`. Run it with Python 3.11, the oldest supported: what only older interpreters need is in the file
-then, and newer ones install it as well. No index, host or folder is written: where packages come from is the
-installer's setting.
+From `pyproject.toml` come `requirements.lock` (to run), `requirements-build.lock` (to build), `requirements-demo.lock`
+(what the demo portal adds) and `requirements-dev.lock` (to test and lint). Run it with Python 3.11, the oldest
+supported: what only older interpreters need is in the files then, and newer ones install them as well. No index, host
+or folder is written: where packages come from is the installer's setting.
 """
 
 import subprocess
@@ -34,13 +34,15 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     compile_lock("requirements.lock", project["project"]["dependencies"])
     compile_lock("requirements-build.lock", project["build-system"]["requires"])
-    compile_lock("requirements-dev.lock", [*project["dependency-groups"]["dev"], "pip-tools>=7.6"])
+    development = project["dependency-groups"]["dev"]
+    compile_lock("requirements-demo.lock", [each for each in development if each.startswith("requests")])
+    compile_lock("requirements-dev.lock", [*development, "pip-tools>=7.6"])
 
 
 def compile_lock(name: str, requirements: list[str]) -> None:
     """Resolve the requirements into one file; what the programs run with is the same in all of them."""
     constraints = [] if name == "requirements.lock" else ["--constraint", "requirements.lock"]
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-m", "piptools", "compile", *OPTIONS, *constraints, *sys.argv[1:], "-o", name, "-"],
         input="\n".join(requirements),
         text=True,
