@@ -1,0 +1,198 @@
+"""`idp serve`: several worker processes behind one port, each with its threads, its outbox sender and its chores.
+
+Refuses to start when something is missing that every request would miss: a right setting, the database, the schema, a
+secret that opens the keys, a free port. The workers are granian's; what they run is handed in, for this package knows
+no flow.
+"""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server import MPServer
+from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
+
+from keys import WrongKey
+
+from . import audit
+from . import channels
+from . import one_time_codes
+from . import schema
+from . import throttle
+from .clock import now
+from .db import db
+from .db import transaction
+from .models import OutboxMessage
+from .sender import Sender
+from .provider import provider
+from .settings import SECRETS_FOLDER
+from .settings import Settings
+
+KEPT_MESSAGES = timedelta(days=7)
+"""How long the row of a sent message stays, without its text (data protection inventory)."""
+STOP_SECONDS = 25
+"""What a worker gets to finish its requests before it is killed; less than the 30 s most orchestrators give."""
+PARENT_SECONDS = 1.0
+
+log = structlog.get_logger("serve")
+
+
+class CannotServe(RuntimeError):
+    """The program does not start; the text says why and what to do."""
+
+
+def workers_of_this_machine() -> int:
+    """One worker for each core, two at least: one that hangs must not be the whole service."""
+    return max(2, os.cpu_count() or 1)
+
+
+def check(app: Flask) -> None:
+    """Raise `CannotServe` or `BadSetting` unless people could be served; makes the signing keys that are missing."""
+    settings: Settings = app.extensions["idp"].settings
+    if app.debug and not settings.development:
+        raise CannotServe("FLASK_DEBUG: debugging shows secrets to visitors; unset it.")
+    check_secret_files(SECRETS_FOLDER)
+    channels.choose(settings)
+    with app.app_context():
+        try:
+            is_current = schema.is_current(db.engine)
+        except SQLAlchemyError as error:
+            raise CannotServe(
+                f"IDP_DATABASE_URL: the database cannot be used ({_first_line(error)}). Start it, or mend the address."
+            ) from error
+        if not is_current:
+            raise CannotServe("IDP_DATABASE_URL: the database has an old schema, or none. Run: idp migrate")
+        try:
+            provider.keys.ensure()
+        except WrongKey as error:
+            raise CannotServe(
+                "IDP_SECRET: it does not open the signing keys in this database; another secret made them. "
+                "Set the secret of the other nodes, or name the older one in IDP_OLD_SECRETS."
+            ) from error
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+
+
+def check_secret_files(folder: Path) -> None:
+    """Refuse a secret that others on this machine could have put there."""
+    for file in sorted(folder.glob("idp_*")) if folder.is_dir() else ():
+        if file.stat().st_mode & 0o022:
+            raise CannotServe(f"{file}: others may write this file. Run: chmod go-w {file}")
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse a port somebody listens on; the workers share theirs and would quietly share a stranger's too."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotServe(
+                f"{host}:{port}: {error.strerror}. End the other program, or give another --port."
+            ) from None
+
+
+def serve(load: Callable[[], Any], *, host: str, port: int, workers: int, threads: int) -> None:
+    """Run the workers until a signal ends them; requests that have begun are finished.
+
+    Each worker is a fresh interpreter (`spawn`): it inherits no connection, lock or random state.
+    """
+    multiprocessing.set_start_method("spawn", force=True)
+    server = MPServer(
+        "idp",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000, max_buffer_size=128 * 1024),
+        log_dictconfig=GRANIAN_LOGS,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    log.info("serving", host=host, port=port, workers=workers, threads=threads)
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+GRANIAN_LOGS: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {},
+    "handlers": {},
+    "loggers": {
+        "_granian": {"handlers": [], "propagate": True},
+        "granian.access": {"handlers": [], "propagate": False},
+    },
+}
+"""Granian's lines go through our handler; its access log, which writes addresses with their queries, stays off."""
+
+
+def start_worker(app: Flask) -> Flask:
+    """What a worker process does beside answering: send messages, do the chores, end when the server is gone."""
+    forget_environment()
+    _follow(os.getppid())
+    if app.extensions["idp"].settings.outbox_worker:
+        Sender(app, chores=chores(app)).start()
+    return app
+
+
+def forget_environment() -> None:
+    """Drop our settings from the process environment, which granian copies into every request's."""
+    for name in [name for name in os.environ if name.upper().startswith("IDP_")]:
+        del os.environ[name]
+
+
+def chores(app: Flask) -> Sequence[tuple[float, Callable[[], Any]]]:
+    """What every worker repeats, and how often in seconds; all of it may be done by several at once."""
+    parts = app.extensions["idp"]
+    return (
+        (60, parts.keys.ensure),
+        (60, parts.store.sweep),
+        (300, throttle.sweep),
+        (300, one_time_codes.sweep),
+        (60, audit.seal),
+        (3600, forget_old_messages),
+    )
+
+
+def forget_old_messages() -> int:
+    """Remove the rows of messages that ended a week ago; the number removed."""
+    ended = OutboxMessage.state.in_(["sent", "failed", "expired"])
+    with transaction() as session:
+        result = session.execute(delete(OutboxMessage).where(ended, OutboxMessage.created_at < now() - KEPT_MESSAGES))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _follow(parent: int) -> None:
+    """End this worker when its server was killed: nobody else would."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)  # granian finishes the requests that have begun
+        time.sleep(STOP_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="follow", daemon=True).start()
+
+
+def _first_line(error: Exception) -> str:
+    reason = getattr(error, "orig", None) or error
+    return str(reason).strip().partition("\n")[0]
