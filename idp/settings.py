@@ -120,9 +120,14 @@ class Settings(BaseSettings):
     sms_username: str | None = None
     sms_password: SecretStr | None = None
     sms_request: dict[str, Any] = Field(default_factory=dict)
-    """For `generic`: method, format (`json` or `form`), headers, fields and success of the request; see docs/operations.md."""
+    """For `generic`: method, format (`json` or `form`), auth (`none` or `basic`), headers, fields and success of the
+    request; see docs/operations.md."""
+    sms_timeout: float = 10.0
+    """Seconds to wait for an SMS gateway or SMSC."""
     smpp_host: str | None = None
     smpp_port: int = 2775
+    smpp_security: Literal["tls", "none"] = "tls"
+    """`none` only where the way to the SMSC is protected otherwise (a VPN, a leased line)."""
     smpp_system_id: str | None = None
     smpp_password: SecretStr | None = None
 
