@@ -32,8 +32,11 @@ class OutboxMessage(Base):
     state: Mapped[str] = mapped_column(default="pending")
     """pending → sent | failed | expired."""
     tries: Mapped[int] = mapped_column(default=0)
+    doubts: Mapped[int] = mapped_column(default=0)
+    """How often it was handed over and no answer came."""
     created_at: Mapped[datetime] = mapped_column(Moment, index=True)
     next_try_at: Mapped[datetime] = mapped_column(Moment)
+    """Due from then on; while a sender has it, the end of its lease."""
     expires_at: Mapped[datetime] = mapped_column(Moment)
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     last_error: Mapped[str | None]
