@@ -35,7 +35,9 @@ types: $(VENV)/.dev ## mypy alone
 	$(BIN)/mypy
 
 flows: $(VENV)/.run ## draw the flows anew into docs/flows.md
-	$(BIN)/python -m demo.flows
+	@{ printf '# The flows\n\nDrawn by `make flows` from what the program runs. The first flow that is due comes first, the '; \
+	  printf 'first step\nthat is due is the next page; a thick border marks an entrance.\n\n```mermaid\n'; \
+	  $(BIN)/python -m cli flows; printf '```\n'; } > docs/flows.md
 
 migration: $(VENV)/.dev ## write a revision from the models of a current database (MESSAGE="add a table")
 	$(BIN)/idp migrate --draft "$(MESSAGE)"

@@ -34,9 +34,8 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     compile_lock("requirements.lock", project["project"]["dependencies"])
     compile_lock("requirements-build.lock", project["build-system"]["requires"])
-    development = project["dependency-groups"]["dev"]
-    compile_lock("requirements-demo.lock", [each for each in development if each.startswith("requests")])
-    compile_lock("requirements-dev.lock", [*development, "pip-tools>=7.6"])
+    compile_lock("requirements-demo.lock", project["dependency-groups"]["demo"])
+    compile_lock("requirements-dev.lock", project["dependency-groups"]["dev"])
 
 
 def compile_lock(name: str, requirements: list[str]) -> None:
