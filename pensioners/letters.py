@@ -1,0 +1,280 @@
+"""The letters: one page a person, in their own language, with the address where a Swiss window envelope shows it.
+
+Two fonts are embedded (SIL OFL, `fonts/LICENSE.txt`): names of this country need letters beyond Latin-1. No markup is
+ever read out of a name or a text. A PDF is kept in memory until it is closed, so a new file begins after 2000 pages.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import date
+from functools import cache
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from typing import Literal
+
+import segno
+from babel import Locale
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.lib.utils import simpleSplit
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+
+from idp.provider import provider
+
+from . import activation_code
+from .printing_file import Letter
+from .private_file import PrivateFiles
+from .swiss_time import today
+
+Window = Literal["right", "left"]
+
+PAGES_A_FILE = 2000
+FONTS = Path(__file__).parent / "fonts"
+REGULAR, BOLD = "SourceSans3-Regular", "SourceSans3-SemiBold"
+
+WIDTH, HEIGHT = A4
+LEFT, RIGHT, BOTTOM = 22 * mm, WIDTH - 20 * mm, 286 * mm
+HEAD_TOP, DATE_TOP, BODY_TOP = 18 * mm, 76 * mm, 98 * mm
+WINDOW_LEFT = {"right": 118 * mm, "left": LEFT}
+WINDOW_TOP, WINDOW_WIDTH = 55 * mm, 76 * mm
+INDENT = LEFT + 6 * mm
+BODY_SIZES = tuple(12 - quarter / 4 for quarter in range(17))
+SMALL, LARGE, CODE = 9.5, 14, 25
+LEADING = 1.27
+QR = 36 * mm
+FRAME = QR + 4 * mm
+
+BABEL = {"de": "de_CH", "fr": "fr_CH", "it": "it_CH", "en": "en_GB"}
+STEPS = 5
+
+
+class Letters:
+    """One or more PDF files being written; nothing at all where no path is given."""
+
+    def __init__(self, files: PrivateFiles, path: Path | None, window: Window = "right") -> None:
+        self._files, self._path, self._window = files, path, window
+        self._canvas: Canvas | None = None
+        self._pages = self._volumes = 0
+
+    def __enter__(self) -> "Letters":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._close_volume()
+
+    def add(self, letter: Letter) -> None:
+        """Write one person's page."""
+        if self._path is None:
+            return
+        if self._canvas is None:
+            self._canvas = self._open_volume(self._path)
+        Page(letter, self._window).draw(self._canvas)
+        self._canvas.showPage()
+        self._pages += 1
+        if self._pages % PAGES_A_FILE == 0:
+            self._close_volume()
+
+    def _open_volume(self, path: Path) -> Canvas:
+        """The first file has the name asked for, the next ones a number: `letters.pdf`, `letters-2.pdf`."""
+        self._volumes += 1
+        if self._volumes > 1:
+            path = path.with_stem(f"{path.stem}-{self._volumes}")
+        _register_fonts()
+        canvas = Canvas(str(self._files.claim(path)), pagesize=A4, pageCompression=1, initialFontName=REGULAR)
+        canvas.setTitle(provider.settings.portal)
+        canvas.setAuthor(provider.settings.fund)
+        return canvas
+
+    def _close_volume(self) -> None:
+        if self._canvas is not None:
+            self._canvas.save()
+            self._canvas = None
+
+
+class Page:
+    """One letter on one page; `y` counts down from the top edge, as on paper.
+
+    Everything is laid out before anything is drawn: where long names or words need more room, the text is set smaller.
+    """
+
+    def __init__(self, letter: Letter, window: Window) -> None:
+        self._letter, self._window = letter, window
+        self._strings: list[tuple[float, float, str, float, str]] = []
+        self._body, self._y, self._frame_top = BODY_SIZES[0], 0.0, 0.0
+
+    def draw(self, canvas: Canvas) -> None:
+        """Write the whole page."""
+        for self._body in BODY_SIZES:
+            self._strings.clear()
+            self._lay_out()
+            if self._y <= BOTTOM:
+                break
+        for left, y, font, size, text in self._strings:
+            canvas.setFont(font, size)
+            canvas.drawString(left, HEIGHT - y - size, text)
+        self._draw_frame(canvas)
+
+    def _lay_out(self) -> None:
+        self._head()
+        self._address()
+        self._opening()
+        self._code()
+        self._steps()
+        self._closing()
+
+    def _head(self) -> None:
+        """The fund, and the date on the side without window."""
+        self._y = HEAD_TOP
+        self._paragraph(provider.settings.fund, font=BOLD, size=LARGE)
+        self._y = DATE_TOP
+        other_side = WINDOW_LEFT["left" if self._window == "right" else "right"]
+        self._paragraph(provider.texts.date(self._letter.language, today()), left=other_side)
+
+    def _address(self) -> None:
+        self._y = WINDOW_TOP
+        for line in address_lines(self._letter):
+            self._paragraph(line, left=WINDOW_LEFT[self._window], width=WINDOW_WIDTH)
+
+    def _opening(self) -> None:
+        self._y = BODY_TOP
+        self._paragraph(self._text("letter.subject"), font=BOLD, size=LARGE)
+        self._y += 2 * mm
+        self._paragraph(self._greeting())
+        self._y += 1 * mm
+        self._paragraph(self._text("letter.intro"))
+        self._y += 3 * mm
+
+    def _code(self) -> None:
+        """The code in large groups; the QR code stands beside it in the same frame."""
+        self._frame_top = self._y
+        inner, width = LEFT + 4 * mm, RIGHT - LEFT - QR - 10 * mm
+        self._y += 2.5 * mm
+        self._paragraph(self._text("letter.code_label"), left=inner, width=width)
+        self._paragraph(activation_code.show(self._letter.code), left=inner, width=width, font=BOLD, size=CODE)
+        until = self._text("letter.valid_until", date=self._letter.valid_until)
+        self._paragraph(f"{until} {self._text('letter.code_note')}", left=inner, width=width, size=SMALL)
+        self._y += 1 * mm
+        self._paragraph(self._text("letter.qr"), left=inner, width=width, size=SMALL)
+        self._y = self._frame_top + FRAME + 4 * mm
+
+    def _steps(self) -> None:
+        """The way in and the five steps, in the words of the instruction and under the headings of the pages."""
+        self._paragraph(self._text("letter.site"))
+        self._paragraph(self._text("letter.choose"))
+        self._y += 2 * mm
+        self._paragraph(self._text("letter.steps"), font=BOLD)
+        for number in range(1, STEPS + 1):
+            self._y += 1 * mm
+            top = self._y
+            self._paragraph(f"{number}", font=BOLD)
+            self._y = top
+            heading = f"{self._text(f'enrol.s{number}')}\u2002"
+            self._paragraph(self._text(self._step(number)), left=INDENT, heading=heading)
+
+    def _step(self, number: int) -> str:
+        """The text of a step; the second one tells the rule for passwords."""
+        rule = provider.settings.password_rule
+        return f"letter.step{number}" + ("_length" if number == 2 and rule == "length" else "")
+
+    def _closing(self) -> None:
+        self._y += 3 * mm
+        self._paragraph(self._text("letter.help"))
+        self._paragraph(self._text("help.never"))
+        self._y += 3 * mm
+        for line in self._text("letter.closing").splitlines():
+            self._paragraph(line)
+
+    def _draw_frame(self, canvas: Canvas) -> None:
+        """The frame and the QR code: step 1 with nothing but the code filled in, which says nothing of the person."""
+        canvas.setLineWidth(1)
+        canvas.rect(LEFT, HEIGHT - self._frame_top - FRAME, RIGHT - LEFT, FRAME)
+        matrix = segno.make(enrolment_address(self._letter.code), error="m", micro=False).matrix
+        left, top, module = RIGHT - QR - 2 * mm, HEIGHT - self._frame_top - 2 * mm, QR / len(matrix)
+        for row, line in enumerate(matrix, start=1):
+            for start, end in _runs(line):
+                canvas.rect(left + start * module, top - row * module, (end - start) * module, module, stroke=0, fill=1)
+
+    def _text(self, key: str, **values: str | date) -> str:
+        return provider.texts.text(self._letter.language, key, **values)
+
+    def _greeting(self) -> str:
+        letter = self._letter
+        if not letter.salutation:
+            return self._text("letter.salutation_none")
+        return self._text("letter.salutation", salutation=letter.salutation, last_name=letter.last_name)
+
+    def _paragraph(
+        self,
+        text: str,
+        *,
+        left: float = LEFT,
+        width: float = 0,
+        font: str = REGULAR,
+        size: float = 0,
+        heading: str = "",
+    ) -> None:
+        """Set a text in lines of a width; a heading stands in bold before its first word."""
+        size, width = size or self._body, width or RIGHT - left
+        indent = pdfmetrics.stringWidth(heading, BOLD, size)
+        if heading:
+            self._strings.append((left, self._y, BOLD, size, printable(heading, BOLD)))
+        for line in _lines(text, font, size, width, indent):
+            self._strings.append((left + indent, self._y, font, size, line))
+            self._y += size * LEADING
+            indent = 0
+
+
+def address_lines(letter: Letter) -> list[str]:
+    """The address as the post reads it; the country in capitals, and only abroad."""
+    name = f"{letter.first_name} {letter.last_name}"
+    lines = [letter.salutation, name, letter.street, f"{letter.postcode} {letter.town}".strip()]
+    if letter.country != "CH":
+        territories = Locale.parse(BABEL[letter.language]).territories
+        lines.append(territories.get(letter.country, letter.country).upper())
+    return [line for line in lines if line]
+
+
+def enrolment_address(code: str) -> str:
+    """What the QR code opens."""
+    return f"{provider.settings.issuer}/enrol?act={code}"
+
+
+def printable(text: str, font: str) -> str:
+    """The text in letters the font has: else the letter without its accent, else a question mark."""
+    known = pdfmetrics.getFont(font).face.charToGlyph
+    return "".join(char if ord(char) in known else _nearest(char, known) for char in text)
+
+
+@lru_cache(maxsize=2048)
+def _lines(text: str, font: str, size: float, width: float, indent: float) -> tuple[str, ...]:
+    """The text broken into lines, of which the first is shorter."""
+    text = printable(text, font)
+    first, *rest = simpleSplit(text, font, size, width - indent) or [""]
+    return (first, *simpleSplit(" ".join(rest), font, size, width)) if rest and indent else (first, *rest)
+
+
+def _nearest(char: str, known: Any) -> str:
+    if unicodedata.category(char) in {"Cf", "Mn"}:
+        return ""
+    plain = "".join(part for part in unicodedata.normalize("NFKD", char) if ord(part) in known)
+    return plain or "?"
+
+
+def _runs(line: Sequence[int]) -> list[tuple[int, int]]:
+    """Where dark modules begin and end in a row."""
+    edges = [0, *line, 0]
+    changes = [place for place in range(len(edges) - 1) if bool(edges[place]) != bool(edges[place + 1])]
+    return list(zip(changes[::2], changes[1::2], strict=True))
+
+
+@cache
+def _register_fonts() -> None:
+    for name in (REGULAR, BOLD):
+        pdfmetrics.registerFont(TTFont(name, str(FONTS / f"{name}.ttf")))
