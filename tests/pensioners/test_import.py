@@ -17,6 +17,8 @@ from idp.models import Account
 from idp.models import AuditEvent
 from idp.models import Client
 from idp.models import RefreshFamily
+from keys import Vault
+from keys import WrongKey
 from pensioners.models import ActivationCode
 from pensioners.models import Pensioner
 from pensioners.models import RegisterImport
@@ -365,8 +367,6 @@ def test_an_account_stays_with_its_person_when_the_row_changes(
 def test_a_new_root_secret_is_taken_up_without_a_change(
     app: Flask, load: Load, person: Person, claire: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from keys.vault import Vault
-
     load(claire)
     secret = app.extensions["idp"].settings.secret.get_secret_value()
     new = Vault("another secret, forty characters long ...", old_secrets=[secret])
@@ -377,6 +377,18 @@ def test_a_new_root_secret_is_taken_up_without_a_change(
     assert counts(summary) == (0, 0, 1, 0)
     assert not new.needs_resealing(person().ahv_sealed)
     assert person().ahv_fingerprint == new.fingerprint("ahv", "7561234567897")
+
+
+def test_a_wrong_root_secret_writes_nothing(
+    app: Flask, load: Load, write_csv: Callable[..., Path], claire: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(claire)
+    monkeypatch.setattr(app.extensions["idp"], "vault", Vault("another secret, forty characters long ..."))
+
+    with pytest.raises(WrongKey):
+        import_file(write_csv(claire))
+
+    assert db.session.query(RegisterImport).count() == 1
 
 
 def test_memory_stays_flat(tmp_path: Path, persons: Callable[..., Row]) -> None:
