@@ -177,5 +177,13 @@ def _mark_seen(session: Session, stage: Stage, record: RegisterImport) -> None:
 
 
 def _tell_audit(record: RegisterImport, closed: int, reopened: int) -> None:
-    counts = {"new": record.new, "changed": record.changed, "gone": record.gone, "skipped": record.skipped}
-    audit.record("register_import", subject=record.id, **counts, closed=closed, reopened=reopened)
+    audit.record(
+        "register_import",
+        subject=record.id,
+        new=record.new,
+        changed=record.changed,
+        gone=record.gone,
+        skipped=record.skipped,
+        closed=closed,
+        reopened=reopened,
+    )
