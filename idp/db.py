@@ -5,6 +5,7 @@ PostgreSQL through psycopg 3 the large one; the models (`idp/models`, `pensioner
 """
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -14,11 +15,14 @@ from typing import Any
 from flask import Flask
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection
 from sqlalchemy import DateTime
 from sqlalchemy import Dialect
 from sqlalchemy import Engine
 from sqlalchemy import LargeBinary
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import Session
@@ -101,15 +105,21 @@ def transaction() -> Iterator[Session]:
     lock at once on SQLite (`BEGIN IMMEDIATE`: a lock taken later would fail instead of waiting), commits at the end.
     Never nest it, and never count failures inside it (they commit on their own, `idp/throttle.py`).
     """
-    session = db.session()
-    session.rollback()
-    session.connection(execution_options={"immediate": True})
-    try:
-        yield session
-        session.commit()
-    except BaseException:
+    with _writing("transaction()"):
+        session = db.session()
         session.rollback()
-        raise
+        session.connection(execution_options={"immediate": True})
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+
+
+def in_transaction() -> bool:
+    """Whether this thread is inside `transaction()`."""
+    return getattr(_thread, "writes_in", None) == "transaction()"
 
 
 def init_db(app: Flask, settings: Settings) -> None:
@@ -124,7 +134,8 @@ def init_db(app: Flask, settings: Settings) -> None:
 
 def _engine_options(url: str, settings: Settings) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 10}}
+        # Connections are files: no limit, for who waits for a second one while holding the first may wait for ever.
+        return {"connect_args": {"timeout": 10}, "max_overflow": -1}
     return {
         "pool_pre_ping": True,
         "pool_size": settings.database_pool,
@@ -159,5 +170,34 @@ def own_transaction() -> Iterator[Any]:
     For what must stay true when the business write fails: failure counters, the audit of a refusal. On SQLite call it
     only while the session holds no write lock.
     """
-    with db.engine.connect().execution_options(immediate=True) as connection, connection.begin():
+    with (
+        _writing("own_transaction()"),
+        db.engine.connect().execution_options(immediate=True) as connection,
+        connection.begin(),
+    ):
         yield connection
+
+
+def upsert(connection: Connection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT in the words of this database, which know ON CONFLICT; both databases mean the same by them."""
+    return postgresql.insert(model) if connection.dialect.name == "postgresql" else sqlite.insert(model)
+
+
+_thread = threading.local()
+"""In `writes_in`: by which of the two above this thread is writing."""
+
+
+@contextmanager
+def _writing(how: str) -> Iterator[None]:
+    """Refuse at once what would else wait for itself: SQLite has one write lock, and this thread may hold it.
+
+    A `transaction()` inside another one is refused everywhere: it would roll the outer one back.
+    """
+    outer: str | None = getattr(_thread, "writes_in", None)
+    if outer and (db.engine.dialect.name == "sqlite" or how == outer == "transaction()"):
+        raise RuntimeError(f"{how} cannot begin inside {outer}: do it before, or after.")
+    _thread.writes_in = outer if outer == "transaction()" else how
+    try:
+        yield
+    finally:
+        _thread.writes_in = outer
