@@ -11,9 +11,12 @@ What is kept:
     register/           the import of the fund's file: read, staged, compared, written in one transaction
     codes.py            new activation codes for everybody who has no account, as a file for the fund's printing
     letters.py          the same as letters: one page a person, in their own language
+    campaigns.py        what became of the codes
+    printing_file.py, private_file.py, typesetting.py, swiss_time.py, batches.py: what these are made with
 
 What others ask for:
     activation.py       step 1 of the enrolment and its end: who is this, and one account per person
+    own_words.py        what makes a password weak because it is the person's own
     claims.py           what the register knows of an account, for ID token and userinfo
     commands.py         `idp register …`
     demo.py             the fictive register of `make run`

@@ -1,26 +1,20 @@
 """The letters: one page a person, in their own language, with the address where a Swiss window envelope shows it.
 
-Two fonts are embedded (SIL OFL, `fonts/LICENSE.txt`): names of this country need letters beyond Latin-1. No markup is
-ever read out of a name or a text. A PDF is kept in memory until it is closed, so a new file begins after 2000 pages.
+No markup is ever read out of a name or a text. A PDF is kept in memory until it is closed, so a new file begins after
+2000 pages.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import date
-from functools import cache
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from typing import Literal
 
 import segno
 from babel import Locale
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
-from reportlab.lib.utils import simpleSplit
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from idp.provider import provider
@@ -29,20 +23,24 @@ from . import activation_code
 from .printing_file import Letter
 from .private_file import PrivateFiles
 from .swiss_time import today
+from .typesetting import BOLD
+from .typesetting import REGULAR
+from .typesetting import break_lines
+from .typesetting import printable
+from .typesetting import register_fonts
 
 Window = Literal["right", "left"]
 
 PAGES_A_FILE = 2000
-FONTS = Path(__file__).parent / "fonts"
-REGULAR, BOLD = "SourceSans3-Regular", "SourceSans3-SemiBold"
 
 WIDTH, HEIGHT = A4
 LEFT, RIGHT, BOTTOM = 22 * mm, WIDTH - 20 * mm, 286 * mm
 HEAD_TOP, DATE_TOP, BODY_TOP = 18 * mm, 76 * mm, 98 * mm
 WINDOW_LEFT = {"right": 118 * mm, "left": LEFT}
-WINDOW_TOP, WINDOW_WIDTH = 55 * mm, 76 * mm
+WINDOW_TOP, WINDOW_WIDTH, WINDOW_HEIGHT = 55 * mm, 76 * mm, 36 * mm
 INDENT = LEFT + 6 * mm
 BODY_SIZES = tuple(12 - quarter / 4 for quarter in range(17))
+ADDRESS_SIZES = (*BODY_SIZES, 7, 6)
 SMALL, LARGE, CODE = 9.5, 14, 25
 LEADING = 1.27
 QR = 36 * mm
@@ -86,7 +84,7 @@ class Letters:
         self._volumes += 1
         if self._volumes > 1:
             path = path.with_stem(f"{path.stem}-{self._volumes}")
-        _register_fonts()
+        register_fonts()
         canvas = Canvas(str(self._files.claim(path)), pagesize=A4, pageCompression=1, initialFontName=REGULAR)
         canvas.setTitle(provider.settings.portal)
         canvas.setAuthor(provider.settings.fund)
@@ -138,9 +136,15 @@ class Page:
         self._paragraph(provider.texts.date(self._letter.language, today()), left=other_side)
 
     def _address(self) -> None:
+        """The address, set smaller where it would not end within the window."""
         self._y = WINDOW_TOP
-        for line in address_lines(self._letter):
-            self._paragraph(line, left=WINDOW_LEFT[self._window], width=WINDOW_WIDTH)
+        address = address_lines(self._letter)
+        for size in ADDRESS_SIZES:
+            count = sum(len(break_lines(line, REGULAR, size, WINDOW_WIDTH)) for line in address)
+            if count * size * LEADING <= WINDOW_HEIGHT:
+                break
+        for line in address:
+            self._paragraph(line, left=WINDOW_LEFT[self._window], width=WINDOW_WIDTH, size=size)
 
     def _opening(self) -> None:
         self._y = BODY_TOP
@@ -222,10 +226,10 @@ class Page:
     ) -> None:
         """Set a text in lines of a width; a heading stands in bold before its first word."""
         size, width = size or self._body, width or RIGHT - left
-        indent = pdfmetrics.stringWidth(heading, BOLD, size)
+        indent = stringWidth(heading, BOLD, size)
         if heading:
             self._strings.append((left, self._y, BOLD, size, printable(heading, BOLD)))
-        for line in _lines(text, font, size, width, indent):
+        for line in break_lines(text, font, size, width, indent):
             self._strings.append((left + indent, self._y, font, size, line))
             self._y += size * LEADING
             indent = 0
@@ -246,35 +250,8 @@ def enrolment_address(code: str) -> str:
     return f"{provider.settings.issuer}/enrol?act={code}"
 
 
-def printable(text: str, font: str) -> str:
-    """The text in letters the font has: else the letter without its accent, else a question mark."""
-    known = pdfmetrics.getFont(font).face.charToGlyph
-    return "".join(char if ord(char) in known else _nearest(char, known) for char in text)
-
-
-@lru_cache(maxsize=2048)
-def _lines(text: str, font: str, size: float, width: float, indent: float) -> tuple[str, ...]:
-    """The text broken into lines, of which the first is shorter."""
-    text = printable(text, font)
-    first, *rest = simpleSplit(text, font, size, width - indent) or [""]
-    return (first, *simpleSplit(" ".join(rest), font, size, width)) if rest and indent else (first, *rest)
-
-
-def _nearest(char: str, known: Any) -> str:
-    if unicodedata.category(char) in {"Cf", "Mn"}:
-        return ""
-    plain = "".join(part for part in unicodedata.normalize("NFKD", char) if ord(part) in known)
-    return plain or "?"
-
-
 def _runs(line: Sequence[int]) -> list[tuple[int, int]]:
     """Where dark modules begin and end in a row."""
     edges = [0, *line, 0]
     changes = [place for place in range(len(edges) - 1) if bool(edges[place]) != bool(edges[place + 1])]
     return list(zip(changes[::2], changes[1::2], strict=True))
-
-
-@cache
-def _register_fonts() -> None:
-    for name in (REGULAR, BOLD):
-        pdfmetrics.registerFont(TTFont(name, str(FONTS / f"{name}.ttf")))

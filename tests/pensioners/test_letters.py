@@ -183,6 +183,23 @@ def test_every_letter_fits_on_one_page_above_the_lower_edge(write: Callable[...,
         assert "K7XM 3QPA 9TZ2" in text_of(path)
 
 
+def test_a_very_long_address_stays_within_the_window(write: Callable[..., list[Path]]) -> None:
+    long = replace(LETTER, last_name="Beispielhausen-" * 13, street="Musterstrasse " * 10, country="IT")
+
+    places = words_of(write(long)[0])
+
+    assert places["ITALIE"][2] <= 92
+    inside = [place for place in places.values() if 54 <= place[1] <= 92 and place[0] >= 117]
+    assert max(x for x, _, _ in inside) <= 200
+
+
+def test_no_line_begins_with_a_french_punctuation_mark(write: Callable[..., list[Path]]) -> None:
+    for town in ("Genève", "La Chaux-de-Fonds"):
+        layout = tool("pdftotext", "-layout", write(replace(LETTER, town=town))[0], "-")
+
+        assert not [line for line in layout.splitlines() if line.strip().startswith((":", "?", "!", ";", "»"))]
+
+
 def test_all_fonts_are_embedded(write: Callable[..., list[Path]]) -> None:
     fonts = tool("pdffonts", write(LETTER)[0]).splitlines()[2:]
 
