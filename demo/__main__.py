@@ -21,7 +21,8 @@ def main() -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=1,
-        blocking_threads=8,
+        blocking_threads=4,
+        websockets=False,
         log_access=False,
     ).serve()
 
