@@ -45,13 +45,17 @@ class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]
 
 def resume(interaction: Interaction) -> Response:
     """Answer a request for which nobody needs to be asked any more: with a code, if everything holds."""
+    return decide(interaction, sessions.current())
+
+
+def decide(interaction: Interaction, before: Session | None) -> Response:
+    """The same, for whoever knows the browser's session already."""
     request, client = interaction.request, interaction.client
     if request is None:
-        return _end_visit(interaction)
+        return _end_visit(interaction, before)
     if client is None or not client.is_active or not _may_still_return(request, client):
         interactions.finish(interaction)
         return errors.client_error("client or redirect_uri withdrawn")
-    before = sessions.current()
     try:
         account, proofs = _check(interaction, request, client, before)
     except OAuth2Error as error:
@@ -166,9 +170,9 @@ def _stated_acr(request: AuthorizationRequest, proofs: list[Proof]) -> str | Non
     return reached[-1] if reached else assurance.acr(proofs)
 
 
-def _end_visit(interaction: Interaction) -> Response:
+def _end_visit(interaction: Interaction, before: Session | None) -> Response:
     """The end of a visit that began here: signed in, and on to the default application (OIDC Core §4)."""
-    account, before = interaction.account, sessions.current()
+    account = interaction.account
     proofs = _fresh(interaction, account, before) if account is not None and account.is_active else []
     if account is None or not assurance.reaches(proofs, demanded(None, None)):
         interactions.finish(interaction)

@@ -84,10 +84,7 @@ def rotate(family: RefreshFamily, token: str, client_id: str) -> tuple[str, int]
         if repeated:
             generation = _repeat(connection, name, hashed, successor)
     if generation is None:
-        endings.end_family(name)
-        with transaction() as session:
-            _end(session, name, "reuse")
-            audit.record("refresh_token_reused", outcome="refused", account_id=account_id, client_id=client_id)
+        _end_reused(name, account_id, client_id)
         raise InvalidGrantError("The refresh token is not valid.")
     if repeated:
         endings.end_generation(name, generation - 1)
@@ -99,6 +96,14 @@ def end(family_id: str, reason: str) -> None:
     endings.end_family(family_id)
     with transaction() as session:
         _end(session, family_id, reason)
+
+
+def _end_reused(name: str, account_id: str, client_id: str) -> None:
+    """End a family of which a token was used too often, and tell the account in its journal (decision 4)."""
+    endings.end_family(name)
+    with transaction() as session:
+        _end(session, name, "reuse")
+        audit.record("refresh_token_reused", outcome="refused", account_id=account_id, client_id=client_id)
 
 
 def authorization_of(family: RefreshFamily) -> Authorization:

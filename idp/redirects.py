@@ -102,7 +102,7 @@ def _split(uri: str) -> SplitResult:
         port = parts.port
     except ValueError:
         raise BadAddress("it is not an address") from None
-    if not uri.startswith(f"{parts.scheme}:"):
+    if parts.scheme and not uri.startswith(f"{parts.scheme}:"):
         raise BadAddress("its scheme must be written in lower case")
     if port == 0 or parts.netloc.endswith(":"):
         raise BadAddress("its port is not a port")

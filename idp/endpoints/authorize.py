@@ -4,6 +4,8 @@
 and `decision.py`'s business.
 """
 
+from functools import cache
+
 from flask import Blueprint
 from flask import Response
 from flask import request as http
@@ -15,8 +17,9 @@ from .. import posted
 from .. import response as responses
 from .. import session as sessions
 from ..decision import FRESH_PROMPTS
-from ..decision import resume
+from ..decision import decide
 from ..flow import next_page
+from ..models import Account
 from ..models import Client
 from ..parameters import Malformed
 from ..parameters import read_form
@@ -39,21 +42,23 @@ KIND = "posted_authorization"
 @blueprint.get("/authorize")
 def begin() -> Response:
     """Answer a request, or show the first page that is due."""
+    find = cache(find_client)  # each row is read once; held here, the database session keeps it
     params = read_query(http)
     handle = params.get("handle")
-    request = parse(params, find_client) if handle is None else _posted(handle)
-    client = find_client(request.client_id)
+    request = parse(params, find) if handle is None else _posted(handle)
+    client, session = find(request.client_id), sessions.current()
+    account = session.account if session else None
     if client is None or not client.is_active:
         raise BadRequestPage("unknown client")
     interaction = interactions.begin(
         "enrol" if "create" in request.prompt else "sign_in",
         request=request,
         client_id=request.client_id,
-        session=_usable(sessions.current(), request, client),
+        session=_usable(session, account, request, client),
     )
     page = next_page(provider.flows, interaction)
     if page is None:
-        return resume(interaction)
+        return decide(interaction, session)
     if "none" in request.prompt:
         return responses.refuse(request.address, page[0].error())
     return open_page(interaction)
@@ -86,13 +91,15 @@ def _posted(handle: str) -> AuthorizationRequest:
     return AuthorizationRequest.from_json(value)
 
 
-def _usable(session: Session | None, request: AuthorizationRequest, client: Client) -> Session | None:
+def _usable(
+    session: Session | None, account: Account | None, request: AuthorizationRequest, client: Client
+) -> Session | None:
     """The session, if its proofs may count here (OIDC Core §3.1.2.1).
 
     Not where the client wants the person asked again, nor where it expects somebody else.
     """
-    if session is None or FRESH_PROMPTS & set(request.prompt) or request.max_age == 0:
+    if session is None or account is None or FRESH_PROMPTS & set(request.prompt) or request.max_age == 0:
         return None
-    if request.subjects is not None and claims.subject(session.account_id, client) not in request.subjects:
+    if request.subjects is not None and claims.subject(account.id, client) not in request.subjects:
         return None
     return session

@@ -18,6 +18,7 @@ from .. import families
 from .. import redirects
 from .. import tokens
 from ..authorization import Authorization
+from ..clock import now
 from ..db import db
 from ..db import transaction
 from ..models import Account
@@ -26,6 +27,7 @@ from ..provider import provider
 from ..request import AuthorizationRequest
 from ..store import AlreadyTaken
 from ..token_grant import TokenGrant
+from ..token_grant import set_aside
 
 KIND = "code"
 _CODE = re.compile(r"[A-Za-z0-9_\-]{43}")
@@ -62,10 +64,11 @@ class AuthorizationCodeGrant(TokenGrant):
         _check_binding(value, authorization, client, form)
         _check_verifier(value["code_challenge"], form.get("code_verifier"))
         account = db.session.get(Account, authorization.account_id)
-        if account is None or not authorization.holds(account) or endings.is_session_over(authorization):
+        if account is None or not authorization.holds(account) or _is_over(authorization):
             raise InvalidGrantError("The code is not valid.")
         authorization = authorization.within(client)
-        refresh_token = _start_family(authorization, client)
+        with set_aside(account, client):
+            refresh_token = _start_family(authorization, client)
         return tokens.mint(authorization, account, client, refresh_token=refresh_token, nonce=authorization.nonce)
 
 
@@ -115,6 +118,12 @@ def _check_verifier(challenge: str | None, verifier: str | None) -> None:
         raise InvalidGrantError("The code_verifier does not fit.")
     if not hmac.compare_digest(create_s256_code_challenge(verifier), challenge):
         raise InvalidGrantError("The code_verifier does not fit.")
+
+
+def _is_over(authorization: Authorization) -> bool:
+    """Whether the code is too old, or its session was signed out before it was redeemed."""
+    ends = authorization.at + provider.settings.code_seconds
+    return now().timestamp() > ends or endings.is_session_over(authorization)
 
 
 def _start_family(authorization: Authorization, client: Client) -> str | None:

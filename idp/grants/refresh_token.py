@@ -18,6 +18,7 @@ from ..models import Account
 from ..models import Client
 from ..models import RefreshFamily
 from ..token_grant import TokenGrant
+from ..token_grant import set_aside
 
 
 class RefreshTokenGrant(TokenGrant):
@@ -37,7 +38,8 @@ class RefreshTokenGrant(TokenGrant):
         authorization = families.authorization_of(family)
         account = _account(authorization, client)
         narrowed = authorization.within(client, _asked(form, authorization))
-        successor, generation = families.rotate(family, token, client.client_id)
+        with set_aside(account, client, family):
+            successor, generation = families.rotate(family, token, client.client_id)
         return tokens.mint(narrowed, account, client, generation=generation, refresh_token=successor)
 
 
