@@ -22,4 +22,7 @@ class AuditSeal(Base):
     last_sequence: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"))
     events: Mapped[int]
     digest: Mapped[str]
+    """SHA-256 over the digest before and the events of this batch."""
+    mark: Mapped[str]
+    """Keyed fingerprint of this seal: the database alone cannot make one."""
     sealed_at: Mapped[datetime] = mapped_column(Moment)
