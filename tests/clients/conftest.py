@@ -1,0 +1,59 @@
+"""Real clients that nobody here wrote, against a running provider."""
+
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authlib.integrations.requests_client import OAuth2Session
+from live import Live
+from walk import Walker
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from foreign import LANDING
+from foreign import Registered
+from foreign import browser
+from foreign import register_client
+
+Register = Callable[..., Registered]
+
+
+@pytest.fixture
+def register(live: Live, tmp_path: Path) -> Register:
+    """Registers a client of this test's own."""
+
+    def add(redirect_uri: str, **wishes: Any) -> Registered:
+        return register_client(live, tmp_path, f"foreign-{secrets.token_hex(4)}", redirect_uri, **wishes)
+
+    return add
+
+
+@pytest.fixture
+def walker(live: Live) -> Walker:
+    """A browser that nobody has signed in with."""
+    return browser(live)
+
+
+@pytest.fixture(scope="session")
+def signed_in_browsers() -> dict[str, Walker]:
+    """By provider: one person enrols for all tests that only need somebody signed in."""
+    return {}
+
+
+@pytest.fixture
+def signed_in(live: Live, tmp_path: Path, signed_in_browsers: dict[str, Walker]) -> Walker:
+    """A browser whose person is signed in at the provider: no page will be asked of them."""
+    if live.issuer not in signed_in_browsers:
+        client = register_client(live, tmp_path, "enrolment", f"{LANDING}cb", auth="none")
+        session = OAuth2Session(
+            client.client_id, scope="openid", redirect_uri=f"{LANDING}cb", code_challenge_method="S256"
+        )
+        url, _ = session.create_authorization_url(f"{live.issuer}/authorize", code_verifier="v" * 43, prompt="create")
+        walker = browser(live)
+        page = walker.enrol(walker.open(url), live.person("fr"))
+        assert page.url.startswith(f"{LANDING}cb?code="), page.url
+        signed_in_browsers[live.issuer] = walker
+    return signed_in_browsers[live.issuer]
