@@ -92,6 +92,8 @@ class Reading:
             return self._words("yes" if value else "no")
         if name in MOMENTS and isinstance(value, int | float):
             return self._moment(value)
+        if name == "entitlement":
+            return self._words.of("entitlement", str(value)) or str(value)
         if name == "locale" and isinstance(value, str):
             return LANGUAGES.get(value[:2], value)
         if name in DAYS and isinstance(value, str):

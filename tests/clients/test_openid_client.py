@@ -36,9 +36,9 @@ Portal = Callable[..., str]
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The portal beside the installed library, as npm wants it."""
-    for needed in ("node", "npm"):
+    for needed, package in (("node", "nodejs"), ("npm", "npm")):
         if find(needed) is None:
-            missing(needed)
+            missing(package)
     folder = tmp_path_factory.mktemp("openid-client")
     npm_install(folder, PACKAGE)
     return Path(shutil.copy(PROGRAM, folder))

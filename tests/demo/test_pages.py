@@ -97,6 +97,18 @@ def test_how_and_when_the_person_was_proven_is_said_in_words(signed_in: FlaskCli
     assert "12 mars 2026 à 14\u00a0h\u00a005, heure suisse" in page
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("surviving_spouse", "Rente de conjoint survivant"), ("something new", "something new")]
+)
+def test_an_entitlement_is_said_in_words_where_there_are_some(
+    browser: FlaskClient, provider: FakeProvider, value: str, shown: str
+) -> None:
+    provider.person = {**provider.person, "entitlement": value}
+    browser.get("/callback", query_string=provider.answer(browser.get("/login").location))
+
+    assert f"<td>{shown}</td>" in browser.get("/pension").text
+
+
 def test_the_amount_is_marked_as_an_example(signed_in: FlaskClient) -> None:
     page = signed_in.get("/pension").text
 
