@@ -541,3 +541,22 @@ def test_the_authorization_request_is_read_the_same_by_both_endpoints(app: Flask
     code = followed.headers["Location"].partition("code=")[2].partition("&")[0]
     assert redeem(browser, code).status_code == 200
     assert authorize(browser, client).status_code == 303
+
+
+def test_nothing_else_is_a_code_and_a_code_is_nothing_else(app: Flask, browser: FlaskClient) -> None:
+    """CVE-2026-4282: one namespace per purpose; security rows V11 and 2.23."""
+    session = sign_in(browser, an_account())
+    client = a_client()
+    given = tokens_for(browser, client, scope=OFFLINE)
+    handle = browser.post("/authorize", data=request_of(client)).headers["Location"].partition("handle=")[2]
+    cookie = browser.get_cookie("idp_session").value
+    code = code_for(browser, client)
+    others = [given["access_token"], given["refresh_token"], given["id_token"], handle, cookie, session.sid]
+
+    for other in others:
+        assert is_error(redeem(browser, other), "invalid_grant")
+    assert userinfo(browser, code).status_code == 401
+    assert is_error(refresh(browser, code), "invalid_grant")
+    assert browser.post("/introspect", data={"token": code}, headers=basic()).json == {"active": False}
+    assert browser.get(f"/authorize?handle={code}").status_code == 400
+    assert redeem(browser, code).status_code == 200
