@@ -72,8 +72,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
 
 
 def deny(interaction: Interaction) -> Response:
-    """«Annuler»: the client is told; a visit of our own begins anew."""
-    interactions.finish(interaction)
+    """«Annuler»: the client is told; a visit of our own begins anew. A link leads here, so nothing is changed."""
     if interaction.request is None:
         return responses.go("/signin")
     return responses.refuse(interaction.request.address, AccessDeniedError("The person declined."))

@@ -89,12 +89,22 @@ class Flow:
     is_due: Callable[[Interaction], bool]
     error: type[OAuth2Error] = InteractionRequiredError
     """The answer to `prompt=none` when a person would have to be asked."""
-    is_entrance: bool = False
-    """Whether a link may lead to its first page while another entrance is open (sign in, register, forgot)."""
+    entrance: str | None = None
+    """The address that begins here; flows with one are doors to the same house: from the first page of one a link leads
+    to the first page of another (sign in, register, forgot)."""
+    carries: tuple[str, ...] = ()
+    """Parameters of that address that are kept as answers."""
+    starts_anew: bool = False
+    """Whether a session of this browser counts for nothing here."""
     numbered: tuple[str, ...] = ()
     """Text keys of the steps shown in the step list, empty for none."""
     cancel: str | None = None
     """`client`: «Annuler» answers the client with access_denied; `confirm`: asks first and then returns to the start."""
+
+    @property
+    def is_entrance(self) -> bool:
+        """Whether a person may begin here."""
+        return self.entrance is not None
 
     def step(self, name: str) -> Step | None:
         """The step with this name."""

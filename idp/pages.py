@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from flask import Blueprint
 from flask import Flask
 from flask import Response
@@ -27,9 +28,13 @@ from .clock import epoch
 from .provider import provider
 from .session import cookie_name
 from .session import set_cookie
+from .settings import BadSetting
 from .texts import Text
+from .theme import BadTheme
 from .theme import Theme
+from .theme import read_theme
 
+log = structlog.get_logger("pages")
 blueprint = Blueprint("pages", __name__)
 YEAR = 365 * 86400
 
@@ -37,12 +42,25 @@ YEAR = 365 * 86400
 def init_app(app: Flask, static: Path) -> None:
     """Give templates their context and register the pages that belong to nobody else."""
     app.config["STATIC_FILES"] = static
+    app.config["THEME"] = _checked_theme(app)
     app.register_blueprint(blueprint)
     app.context_processor(_context)
     app.add_template_filter(say, "say")
+    app.add_template_global(t, "t")  # macros are imported without the context of the page
     app.after_request(_remember_language)
     app.jinja_options["autoescape"] = True
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def _checked_theme(app: Flask) -> Theme:
+    """The fund's colours; the program does not start with ones that cannot be read (pages.md 3.7)."""
+    try:
+        theme, warnings = read_theme(app.extensions["idp"].settings.theme)
+    except BadTheme as problem:
+        raise BadSetting(f"The provider cannot start.\n  IDP_THEME: {problem}") from None
+    for warning in warnings:
+        log.warning("theme", problem=str(warning))
+    return theme
 
 
 def language() -> str:
@@ -66,6 +84,7 @@ def speak(*, ui_locales: Sequence[str] = (), stored: str | None = None, since: i
         chosen,
         request.headers.get("Accept-Language"),
         provider.settings.default_language,
+        known=provider.texts.languages,
     )
 
 
@@ -90,7 +109,6 @@ def say(message: Text | str) -> str:
 def _context() -> dict[str, Any]:
     chosen = language()
     return {
-        "t": t,
         "lang": chosen,
         "lang_tag": texts.TAGS[chosen],
         "languages": _languages(chosen),
@@ -114,7 +132,7 @@ def _address(query: list[tuple[str, str]]) -> str:
 
 def _remember_language(response: Response) -> Response:
     asked = request.args.get("lang")
-    if asked in texts.LANGUAGES and request.method == "GET":
+    if asked in provider.texts.languages and request.method == "GET":
         set_cookie(response, cookie_name("lang"), f"{asked}.{epoch()}", seconds=YEAR)
     return response
 
@@ -132,7 +150,7 @@ def static_url(filename: str) -> str:
 
 
 def _theme() -> str:
-    return Theme(**provider.settings.theme).css()
+    return str(current_app.config["THEME"].css())
 
 
 @blueprint.get("/static/theme.css")

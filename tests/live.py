@@ -137,7 +137,7 @@ def _people(codes: Path) -> Iterator[Person]:
                 person["person_number"],
                 person["ahv_number"],
                 person["birth_date"],
-                row["code"],
+                row["activation_code"],
                 person["language"],
                 person["first_name"],
                 person["last_name"],

@@ -6,6 +6,7 @@ worker starts its own from the machine's packages, in a temporary folder, and en
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -63,7 +64,7 @@ def postgres(name: str) -> Iterator[str]:
         try:
             yield _empty_database(f"postgresql://postgres@127.0.0.1:{port}/postgres", name)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # fast: does not wait for pooled connections to leave
             process.wait(20)
 
 

@@ -48,7 +48,7 @@ class Walker(requests.Session):
     def open(self, url: str) -> Page:
         return Page(self.get(urljoin(self.live.issuer, url), timeout=20))
 
-    def send(self, page: Page, _form: int = 0, **values: str) -> Page:
+    def answer(self, page: Page, _form: int = 0, **values: str) -> Page:
         """Fill in a form of the page and send it."""
         action, given = page.form(_form)
         return Page(self.post(action, data={**given, **values}, timeout=20))
@@ -56,38 +56,38 @@ class Walker(requests.Session):
     def enrol(self, page: Page, person: Person, factor: str = "sms") -> Page:
         """From step 1 to the page after the success page; `page` shows step 1."""
         page = self.identify(page, person)
-        page = self.send(page, email=person.email, password=person.password, password2=person.password)
+        page = self.answer(page, email=person.email, password=person.password, password2=person.password)
         expect(page, "confirm-email")
-        page = self.send(page, code=self.live.code(person.email))
+        page = self.answer(page, code=self.live.code(person.email))
         expect(page, "second-factor")
         page = self.choose_factor(page, person, factor)
         expect(page, "/done")
-        return self.send(page)
+        return self.answer(page)
 
     def identify(self, page: Page, person: Person) -> Page:
         """Step 1."""
         expect(page, "identification")
-        page = self.send(page, id=person.ahv_number, dob=person.birth_date, act=person.code, terms="1")
+        page = self.answer(page, id=person.ahv_number, dob=person.birth_date, act=person.code, terms="1")
         expect(page, "user-data")
         return page
 
     def choose_factor(self, page: Page, person: Person, factor: str) -> Page:
         """Steps 4 and 5."""
-        page = self.send(page, method=factor)
+        page = self.answer(page, method=factor)
         if factor == "sms":
-            page = self.send(page, phone=person.phone)
+            page = self.answer(page, phone=person.phone)
             expect(page, "confirm-second-factor")
-            return self.send(page, code=self.live.code(e164(person.phone)))
+            return self.answer(page, code=self.live.code(e164(person.phone)))
         person.totp_secret = totp_secret(page)
-        return self.send(page, code=pyotp.TOTP(person.totp_secret).now())
+        return self.answer(page, code=pyotp.TOTP(person.totp_secret).now())
 
     def sign_in(self, page: Page, person: Person, username: str | None = None) -> Page:
         """User name, password, second factor; `page` shows Connexion."""
         expect(page, "credentials")
         before = len(self.live.messages(e164(person.phone)))
-        page = self.send(page, username=username or person.email, password=person.password)
+        page = self.answer(page, username=username or person.email, password=person.password)
         expect(page, "two_factor")
-        return self.send(page, code=self.factor_code(person, after=before))
+        return self.answer(page, code=self.factor_code(person, after=before))
 
     def factor_code(self, person: Person, after: int = 0) -> str:
         """The code of the person's app, or of the newest SMS."""

@@ -42,7 +42,9 @@ def flow(factors: tuple[Factor, ...]) -> Flow:
         steps,
         is_due=_is_due,
         error=LoginRequiredError,
-        is_entrance=True,
+        entrance="/enrol",
+        carries=("act",),
+        starts_anew=True,
         numbered=NUMBERED,
         cancel="confirm",
     )

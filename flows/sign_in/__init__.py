@@ -12,7 +12,7 @@ NAME = "sign_in"
 
 def flow() -> Flow:
     """One page; due until the password is proven."""
-    return Flow(NAME, (Credentials(),), is_due=_is_due, error=LoginRequiredError, is_entrance=True, cancel="client")
+    return Flow(NAME, (Credentials(),), is_due=_is_due, error=LoginRequiredError, entrance="/signin", cancel="client")
 
 
 def _is_due(interaction: Interaction) -> bool:

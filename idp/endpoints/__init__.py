@@ -6,8 +6,11 @@ Each has a `blueprint`; those that clients find by discovery have `METADATA`, th
 from flask import Flask
 
 from . import authorize
+from . import dev_outbox
 from . import discovery
 from . import end_session
+from . import entrances
+from . import health
 from . import interaction
 from . import introspection
 from . import jwks
@@ -18,6 +21,7 @@ from . import userinfo
 ENDPOINTS = (
     *(authorize, interaction, end_session),
     *(token, userinfo, introspection, revocation, jwks, discovery),
+    *(health, dev_outbox),
 )
 
 
@@ -27,3 +31,4 @@ def init_app(app: Flask) -> None:
     for endpoint in ENDPOINTS:
         app.register_blueprint(endpoint.blueprint)
         app.config[discovery.CONFIG].update(getattr(endpoint, "METADATA", {}))
+    entrances.init_app(app)

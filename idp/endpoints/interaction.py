@@ -20,6 +20,8 @@ from wtforms import Form
 
 from .. import interaction as interactions
 from .. import pages
+from ..decision import deny
+from ..decision import resume
 from ..errors import page as error_page
 from ..flow import Blocked
 from ..flow import Flow
@@ -33,8 +35,6 @@ from ..provider import provider
 from ..response import origin_of
 from ..texts import Text
 from ..throttle import Paused
-from .authorize import deny
-from .authorize import resume
 
 blueprint = Blueprint("interaction", __name__)
 DEFAULT_GOAL = "sign_in"
@@ -266,6 +266,7 @@ def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, sta
         back_url=address(interaction, flow, before) if before else None,
         cancel_url=f"/i/{interaction.id}/cancel",
         extend_url=f"/i/{interaction.id}/extend",
+        step_url=lambda name: f"/i/{interaction.id}/{flow.name}/{name}",
         entrance=_entrances(interaction),
         numbered=flow.numbered if step.number else (),
         number=step.number,
