@@ -1,7 +1,7 @@
 """The fund's own conversations, in the order the provider asks for them.
 
 A flow never imports another flow, a step never another step; what several share lies below them: `fields.py` (what a
-field accepts), `second_factor/` (the pages of second factors) and `factors/` (one module a factor).
+field accepts), `second_factor/` (the pages of second factors), `factor.py` and `factors/` (one module a factor).
 """
 
 from idp.flow import Flow

@@ -1,13 +1,13 @@
 """The second factors: one module each, in the order they are offered.
 
-A new factor is one module here, two templates below `templates/factors/<kind>/`, its word in `FACTORS`, and its texts
-(`factor.<word>.…`) in the catalogues.
+A new factor is one module here (the shape is `flows/factor.py`), two templates below `templates/factors/<kind>/`, its
+word in `FACTORS`, and its texts (`e4.<word>` …) in the catalogues.
 """
 
 from collections.abc import Sequence
 
-from .factor import Enrolled
-from .factor import Factor
+from ..factor import Enrolled
+from ..factor import Factor
 from .sms import Sms
 from .totp import Totp
 

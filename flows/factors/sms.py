@@ -15,13 +15,13 @@ from idp.one_time_codes import SIGN_IN_SMS
 from idp.one_time_codes import Purpose
 from idp.provider import provider
 
+from ..factor import Enrolled
+from ..factor import Factor
+from ..factor import Holder
 from ..fields import CodeField
 from ..fields import MobileNumberField
 from ..sent_codes import check
 from ..sent_codes import permit
-from .factor import Enrolled
-from .factor import Factor
-from .factor import Holder
 
 
 class NumberForm(Form):

@@ -19,10 +19,10 @@ from idp.provider import provider
 from idp.texts import Text
 from idp.throttle import Limit
 
+from ..factor import Enrolled
+from ..factor import Factor
+from ..factor import Holder
 from ..fields import CodeField
-from .factor import Enrolled
-from .factor import Factor
-from .factor import Holder
 
 STEP_SECONDS = 30
 AT_SET_UP = 2

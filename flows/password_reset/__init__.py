@@ -17,7 +17,15 @@ def flow() -> Flow:
     """Who, e-mail code, second factor, new password; afterwards the person signs in with it."""
     verify = Verify(account=progress.proven_account, proven=_proven, is_done=_is_proven)
     steps = (Username(), EmailCode(), Methods(progress.proven_account), verify, NewPassword())
-    return Flow(progress.NAME, steps, is_due=_is_due, error=LoginRequiredError, entrance="/password/forgot", starts_anew=True, cancel="client")
+    return Flow(
+        progress.NAME,
+        steps,
+        is_due=_is_due,
+        error=LoginRequiredError,
+        entrance="/password/forgot",
+        starts_anew=True,
+        cancel="client",
+    )
 
 
 def _is_due(interaction: Interaction) -> bool:

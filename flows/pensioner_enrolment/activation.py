@@ -13,9 +13,9 @@ from idp.models import Authenticator
 from pensioners import activation as letters
 from pensioners.activation import AlreadyUsed
 
+from ..factor import Holder
 from ..factors import Enrolled
 from ..factors import of_kind
-from ..factors.factor import Holder
 from . import progress
 
 

@@ -10,8 +10,8 @@ from idp.flow import Step
 from idp.interaction import Interaction
 from idp.texts import Text
 
+from ..factor import Holder
 from ..factors import Enrolled
-from ..factors.factor import Holder
 from . import draft
 
 

@@ -17,9 +17,9 @@ from idp.models import Authenticator
 from idp.texts import Text
 from idp.throttle import Paused
 
+from ..factor import Holder
 from ..factors import Factor
 from ..factors import of_kind
-from ..factors.factor import Holder
 from . import selection
 
 

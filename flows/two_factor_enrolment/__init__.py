@@ -12,10 +12,10 @@ from idp.models import Account
 from idp.models import Authenticator
 from idp.provider import provider
 
+from ..factor import Holder
 from ..factors import Enrolled
 from ..factors import Factor
 from ..factors import of_kind
-from ..factors.factor import Holder
 from ..second_factor import Choose
 from ..second_factor import Confirm
 from ..second_factor import Prepare
