@@ -38,8 +38,8 @@ class Holder:
 class Factor(ABC):
     """One kind of second factor.
 
-    While it is enrolled it keeps a `draft` (inside the encrypted interaction), afterwards an `Authenticator`. Codes that
-    are sent go out in `begin` and `challenge`, never by showing a page.
+    While it is enrolled it keeps a `draft` (inside the encrypted interaction), afterwards an `Authenticator`. Codes
+    that are sent go out in `begin` and `challenge`, never by showing a page.
     """
 
     kind: ClassVar[str]

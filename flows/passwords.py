@@ -19,10 +19,12 @@ def rules() -> list[tuple[str, Text]]:
     return [("len", Text("pw.rule.len")), *((group, Text(f"pw.rule.{group}")) for group in GROUPS)]
 
 
-def new_password_problems(password: str, *, email: str, words: Sequence[str]) -> list[Text]:
-    """What is wrong with it, most important first."""
+def judge(password: str, *, email: str, words: Sequence[str]) -> None:
+    """Raise what is wrong with it, most important first."""
     rule = provider.settings.password_rule
-    return passwords.problems(password, rule=rule, words=[email, email.partition("@")[0], *words])
+    problems = passwords.problems(password, rule=rule, words=[email, email.partition("@")[0], *words])
+    if problems:
+        raise ValidationError(problems[0])
 
 
 def repeated(first: Any, second: Any) -> None:

@@ -1,8 +1,8 @@
 """An OpenID Connect provider that knows no flow and no pensioner.
 
 `create_app` assembles it, top to bottom; `wsgi.py` hands it the fund's flows and the fund's claims. What lives where:
-`request.py` is the strict front door, `flow.py` computes the next page, `endpoints/interaction.py` runs it, `response.py`
-answers the client; `grants/`, `client_auth/` and `endpoints/` are lists of one file each.
+`request.py` is the strict front door, `flow.py` computes the next page, `endpoints/interaction.py` runs it,
+`response.py` answers the client; `grants/`, `client_auth/` and `endpoints/` are lists of one file each.
 """
 
 from collections.abc import Sequence

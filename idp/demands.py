@@ -9,8 +9,8 @@ from .request import AuthorizationRequest
 def demanded(request: AuthorizationRequest | None, client: Client | None) -> str:
     """The class that must be reached before anybody is answered.
 
-    A second factor is demanded of everybody unless the settings say otherwise (decision 8); a client's minimum wins over
-    the request; of `acr_values`, which are a wish, the first class we know counts (OIDC Core §3.1.2.1).
+    A second factor is demanded of everybody unless the settings say otherwise (decision 8); a client's minimum wins
+    over the request; of `acr_values`, which are a wish, the first class we know counts (OIDC Core §3.1.2.1).
     """
     rule = assurance.PASSWORD if provider.settings.second_factor == "off" else assurance.TWO_FACTOR
     wished = [value for value in (request.acr_values if request else ()) if value in assurance.ACR_VALUES]

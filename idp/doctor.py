@@ -243,7 +243,7 @@ def _clocks() -> Iterator[tuple[str, datetime, datetime]]:
             with Redis.from_url(provider.settings.redis_url, socket_timeout=3) as redis:
                 redis.ping()
                 before = now()
-                seconds, microseconds = redis.time()  # type: ignore[misc]
+                seconds, microseconds = redis.time()
                 there = datetime.fromtimestamp(seconds, before.tzinfo) + timedelta(microseconds=microseconds)
                 yield "Redis", there, before + (now() - before) / 2
         except RedisError as error:

@@ -99,7 +99,7 @@ class Flow:
     numbered: tuple[str, ...] = ()
     """Text keys of the steps shown in the step list, empty for none."""
     cancel: str | None = None
-    """`client`: «Annuler» answers the client with access_denied; `confirm`: asks first and then returns to the start."""
+    """`client`: «Annuler» answers the client with access_denied; `confirm`: asks first, then returns to the start."""
 
     @property
     def is_entrance(self) -> bool:

@@ -1,8 +1,8 @@
 """Interaction: one authorization request, or one visit of our own, that waits for a person.
 
-It holds the request, the proofs and the answers given so far; it never holds where the person stands (that is computed,
-`idp/flow.py`). The id stands in the address `/i/<id>/…` and the browser's cookie must fit, so that two tabs work side by
-side and a copied address works nowhere else. In the store everything is encrypted.
+It holds the request, the proofs and the answers given so far; it never holds where the person stands (that is
+computed, `idp/flow.py`). The id stands in the address `/i/<id>/…` and the browser's cookie must fit, so that two tabs
+work side by side and a copied address works nowhere else. In the store everything is encrypted.
 """
 
 import hashlib

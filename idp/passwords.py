@@ -170,7 +170,7 @@ def _is_easy(password: str, words: Sequence[str]) -> bool:
     core = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folded)
     if any(_is_decoration(folded, _words(text), easy) for text in (folded, core.translate(LOOK_ALIKES))):
         return True
-    guessable = [*own, *EASY_WORDS, provider.settings.portal, *provider.settings.fund.split()]
+    guessable = [*own, *EASY_WORDS, provider.settings.portal, *" ".join(provider.settings.fund.values()).split()]
     readable = password.encode("utf-8", "replace").decode()  # zxcvbn takes no lone surrogates
     return int(zxcvbn(readable, guessable).score) < WEAKEST_SCORE
 

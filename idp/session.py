@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from datetime import UTC
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from flask import Response
@@ -39,8 +40,9 @@ class Session:
     clients: list[str] = field(default_factory=list)
     """Clients signed in to during this session."""
 
-    @property
+    @cached_property
     def account(self) -> Account | None:
+        """Whose session it is, read once."""
         return db.session.get(Account, self.account_id)
 
     def is_over(self) -> bool:

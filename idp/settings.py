@@ -5,9 +5,11 @@ JSON. A file per setting below `/run/secrets` (`idp_secret` …) works as well. 
 that names the setting and says how to mend it.
 """
 
+import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 from typing import Any
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ from pydantic import ValidationError
 from pydantic import field_validator
 from pydantic import model_validator
 from pydantic_settings import BaseSettings
+from pydantic_settings import NoDecode
 from pydantic_settings import SettingsConfigDict
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -61,8 +64,15 @@ class Settings(BaseSettings):
     # The fund and its words
     portal: str = "myVPK"
     """The portal's name in texts and titles."""
-    fund: str = "Caisse de pension Valora"
-    """The fund's name, as it signs letters, mails and SMS."""
+    fund: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=lambda: {
+            "de": "Valora Pensionskasse",
+            "fr": "Caisse de pension Valora",
+            "it": "Cassa pensioni Valora",
+            "en": "Valora Pension Fund",
+        }
+    )
+    """The fund's name, as it signs letters, mails and SMS: one text, or JSON with one per language."""
     fund_url: str = "https://www.valora-pensionskasse.com"
     """The fund's public site: the way back from the signed-out page."""
     help_phone: str = "061 555 01 23"
@@ -164,6 +174,13 @@ class Settings(BaseSettings):
     def host(self) -> str:
         """The issuer's host, as it stands in the last line of an SMS."""
         return urlsplit(self.issuer).hostname or ""
+
+    @field_validator("fund", mode="before")
+    @classmethod
+    def _one_name_for_all_languages(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return json.loads(value) if value.startswith("{") else dict.fromkeys(("de", "fr", "it", "en"), value)
+        return value
 
     @field_validator("issuer")
     @classmethod

@@ -87,7 +87,7 @@ class Letters:
         register_fonts()
         canvas = Canvas(str(self._files.claim(path)), pagesize=A4, pageCompression=1, initialFontName=REGULAR)
         canvas.setTitle(provider.settings.portal)
-        canvas.setAuthor(provider.settings.fund)
+        canvas.setAuthor(" / ".join(dict.fromkeys(provider.settings.fund.values())))
         return canvas
 
     def _close_volume(self) -> None:
@@ -130,7 +130,7 @@ class Page:
     def _head(self) -> None:
         """The fund, and the date on the side without window."""
         self._y = HEAD_TOP
-        self._paragraph(provider.settings.fund, font=BOLD, size=LARGE)
+        self._paragraph(provider.settings.fund[self._letter.language], font=BOLD, size=LARGE)
         self._y = DATE_TOP
         other_side = WINDOW_LEFT["left" if self._window == "right" else "right"]
         self._paragraph(provider.texts.date(self._letter.language, today()), left=other_side)

@@ -118,7 +118,6 @@ class Sms(Factor):
                 holder.language,
                 lives=purpose.seconds,
                 code=code,
-                fund=provider.settings.fund,
                 host=provider.settings.host,
             )
 

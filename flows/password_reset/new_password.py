@@ -3,6 +3,7 @@
 from typing import Any
 
 from wtforms import Form
+from wtforms import ValidationError
 
 from idp import accounts
 from idp import audit
@@ -10,7 +11,6 @@ from idp import outbox
 from idp import passwords
 from idp.clock import now
 from idp.db import transaction
-from idp.flow import Refused
 from idp.flow import Step
 from idp.interaction import Interaction
 from idp.models import Account
@@ -18,7 +18,7 @@ from idp.texts import Text
 from pensioners import activation
 
 from ..fields import SecretField
-from ..passwords import new_password_problems
+from ..passwords import judge
 from ..passwords import repeated
 from ..passwords import rules
 from . import progress
@@ -31,6 +31,17 @@ class NewPasswordForm(Form):
 
     password = SecretField("fp.new.pw", empty="pw.err.empty", render_kw=NEW)
     password2 = SecretField("fp.new.pw2", empty="pw.err.repeat_empty", render_kw=NEW)
+
+    account_id: str
+
+    def validate_password(self, field: Any) -> None:
+        """The rule, with the person's own words, and not the password of today."""
+        account = accounts.by_id(self.account_id)
+        if account is None or not field.data:
+            return
+        judge(field.data, email=account.email, words=activation.words_of(account.id))
+        if passwords.verify(account.password_hash, field.data):
+            raise ValidationError(Text("pw.err.same"))
 
     def validate_password2(self, field: Any) -> None:
         """The two must be the same."""
@@ -46,7 +57,8 @@ class NewPassword(Step):
         return True
 
     def form(self, interaction: Interaction) -> type[Form]:
-        return NewPasswordForm
+        account = progress.proven_account(interaction)
+        return type("BoundForm", (NewPasswordForm,), {"account_id": account.id if account else ""})
 
     def show(self, interaction: Interaction) -> dict[str, Any]:
         return {"rules": rules()}
@@ -55,13 +67,7 @@ class NewPassword(Step):
         account = progress.proven_account(interaction)
         if account is None or "second_factor" not in progress.of(interaction):
             raise LookupError("A new password is set for nobody.")
-        password = form.password.data
-        problems = new_password_problems(password, email=account.email, words=activation.words_of(account.id))
-        if problems:
-            raise Refused(problems[0].key, *problems[1:], field="password", **problems[0].params)
-        if passwords.verify(account.password_hash, password):
-            raise Refused("pw.err.same", field="password")
-        _set(account.id, passwords.hash(password))
+        _set(account.id, passwords.hash(form.password.data))
         interaction.answers.pop(progress.NAME)
         interaction.goal = "sign_in"
         interaction.notify("ok", Text("fp.done.h1"))

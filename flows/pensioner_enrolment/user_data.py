@@ -5,17 +5,18 @@ from typing import Any
 
 from wtforms import Form
 from wtforms import HiddenField
+from wtforms import ValidationError
 
 from idp import email_address
 from idp import passwords
-from idp.flow import Refused
 from idp.flow import Step
 from idp.interaction import Interaction
+from idp.texts import Text
 from pensioners import activation
 
 from ..fields import EmailField
 from ..fields import SecretField
-from ..passwords import new_password_problems
+from ..passwords import judge
 from ..passwords import repeated
 from ..passwords import rules
 from . import progress
@@ -41,6 +42,21 @@ class UserDataForm(Form):
     password2 = SecretField("e2.pw2", empty="pw.err.repeat_empty", render_kw=NEW)
     suggested = HiddenField()
     """The suggestion shown with the last answer: asked once, then the address is accepted as it is."""
+
+    pensioner_id: str
+
+    def validate_email(self, field: Any) -> None:
+        """Ask once about a likely slip; the same answer again is taken as it is."""
+        suggestion = email_address.typo_suggestion(field.meant) if field.meant else None
+        if suggestion and self.suggested.data != suggestion:
+            self.suggested.data = suggestion
+            raise ValidationError(Text("email.warn.typo", {"suggestion": suggestion}))
+
+    def validate_password(self, field: Any) -> None:
+        """The rule, with the person's own words."""
+        if field.data:
+            words = activation.words_of_pensioner(self.pensioner_id)
+            judge(field.data, email=self.email.meant or "", words=words)
 
     def validate_password2(self, field: Any) -> None:
         """The two must be the same."""
@@ -71,7 +87,9 @@ class UserData(Step):
         return "email" not in progress.of(interaction)
 
     def form(self, interaction: Interaction) -> type[Form]:
-        return ChangeForm if "password_hash" in progress.of(interaction) else UserDataForm
+        facts = progress.of(interaction)
+        kind = ChangeForm if "password_hash" in facts else UserDataForm
+        return type("BoundForm", (kind,), {"pensioner_id": facts["pensioner_id"]})
 
     def stored(self, interaction: Interaction) -> Mapping[str, Any]:
         facts = progress.of(interaction)
@@ -82,15 +100,7 @@ class UserData(Step):
 
     def submit(self, interaction: Interaction, form: Any) -> None:
         facts = progress.of(interaction)
-        suggestion = email_address.typo_suggestion(form.email.meant)
-        if suggestion and form.suggested.data != suggestion:
-            form.suggested.data = suggestion
-            raise Refused("email.warn.typo", field="email", suggestion=suggestion)
         if form.password.data:
-            words = activation.words_of_pensioner(facts["pensioner_id"])
-            problems = new_password_problems(form.password.data, email=form.email.meant, words=words)
-            if problems:
-                raise Refused(problems[0].key, *problems[1:], field="password", **problems[0].params)
             facts["password_hash"] = passwords.hash(form.password.data)
         facts["email"], facts["typed_email"] = form.email.meant, form.email.data
         progress.keep_draft(interaction)

@@ -15,7 +15,6 @@ from .. import session as sessions
 from ..db import db
 from ..flow import Flow
 from ..models import Client
-from ..provider import provider
 from .interaction import open_page
 
 LONGEST_CARRIED = 64
@@ -46,5 +45,8 @@ def _enter(flow: Flow) -> Callable[[], Response]:
 
 def _default_client() -> str | None:
     return db.session.scalar(
-        select(Client.client_id).where(Client.is_default, Client.disabled_at.is_(None)).order_by(Client.client_id).limit(1)
+        select(Client.client_id)
+        .where(Client.is_default, Client.disabled_at.is_(None))
+        .order_by(Client.client_id)
+        .limit(1)
     )
