@@ -111,6 +111,7 @@ def worker() -> Flask:
     try:
         app = create_app()
         logs.configure(app.extensions["idp"].settings)
+        logs.init_app(app)
         return server.start_worker(app)
     except Exception as error:
         structlog.get_logger("serve").critical("a worker cannot start", exc_info=error)
@@ -213,7 +214,13 @@ def audit_group() -> None:
 @audit_group.command("verify")
 def verify_audit() -> None:
     """Check the chain over the journal; exit 1 when a line was changed or is missing."""
-    click.echo(audit.verify())
+    audit.seal()
+    problems = audit.verify()
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        sys.exit(1)
+    click.echo("The journal is complete and unchanged.")
 
 
 def _print_keys(keys: Any) -> None:

@@ -41,7 +41,7 @@ class ClientDescription(BaseModel):
     client_name: dict[str, str]
     application_type: Literal["web", "native", "browser"] = "web"
     token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = (
-        "client_secret_basic"  # noqa: S105 - the name of a method
+        "client_secret_basic"
     )
     token_endpoint_auth_signing_alg: str | None = None
     jwks: dict[str, Any] | None = None
@@ -51,7 +51,7 @@ class ClientDescription(BaseModel):
     grant_types: tuple[Literal["authorization_code", "refresh_token"], ...] = ("authorization_code",)
     response_types: tuple[Literal["code"], ...] = ("code",)
     scope: tuple[str, ...] = ("openid",)
-    id_token_signed_response_alg: Literal["RS256", "ES256"] = "ES256"  # noqa: S105 - the name of an algorithm
+    id_token_signed_response_alg: Literal["RS256", "ES256"] = "ES256"
     require_pkce: bool = True
     first_party: bool = False
     is_default: bool = Field(default=False, alias="default")

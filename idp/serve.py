@@ -36,8 +36,8 @@ from .clock import now
 from .db import db
 from .db import transaction
 from .models import OutboxMessage
-from .sender import Sender
 from .provider import provider
+from .sender import Sender
 from .settings import SECRETS_FOLDER
 from .settings import Settings
 

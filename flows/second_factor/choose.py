@@ -6,6 +6,7 @@ from typing import Any
 
 from wtforms import Form
 from wtforms import RadioField
+from wtforms.fields.choices import SelectChoice
 
 from idp.flow import Step
 from idp.interaction import Interaction
@@ -19,7 +20,7 @@ class MethodField(RadioField):
     """One of the offered factors; none is chosen beforehand."""
 
     def pre_validate(self, form: Any) -> None:
-        if self.data not in {value for value, *_ in self.iter_choices()}:
+        if self.data not in {choice.value for choice in self.iter_choices()}:
             raise wrong("e4.err")
 
 
@@ -37,7 +38,7 @@ class Choose(Step):
         return draft.chosen(interaction) is None
 
     def form(self, interaction: Interaction) -> type[Form]:
-        choices = [(factor.kind, factor.choice) for factor in self.factors]
+        choices = [SelectChoice(factor.kind, factor.choice) for factor in self.factors]
 
         class MethodForm(Form):
             method = MethodField("e4.legend", choices=choices, validate_choice=False)

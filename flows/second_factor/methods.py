@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wtforms import Form
+from wtforms.fields.choices import SelectChoice
 
 from idp.flow import Step
 from idp.interaction import Interaction
@@ -32,7 +33,7 @@ class Methods(Step):
 
     def form(self, interaction: Interaction) -> type[Form]:
         choices = [
-            (authenticator.id, factor.name(authenticator.data))
+            SelectChoice(authenticator.id, factor.name(authenticator.data))
             for authenticator in selection.usable(self._account(interaction))
             if (factor := of_kind(authenticator.kind))
         ]

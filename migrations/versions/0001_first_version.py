@@ -98,6 +98,7 @@ def upgrade() -> None:
         sequence("last_sequence"),
         whole("events"),
         text("digest"),
+        text("mark"),
         moment("sealed_at"),
         sa.PrimaryKeyConstraint("number"),
     )
