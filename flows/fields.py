@@ -28,6 +28,7 @@ from pensioners import birth_date
 ANY_DASH_OR_BLANK = re.compile(r"[\s\u00ad\u200b-\u200d\u2060\ufeff\-\u2010-\u2015\u2212.]")
 SIX_DIGITS = re.compile(r"(?<![0-9])([0-9]{3})[ \u00a0\u202f-]?([0-9]{3})(?![0-9])")
 CODE_DIGITS = 6
+MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
 def wrong(key: str, **params: Any) -> ValidationError:
@@ -145,12 +146,14 @@ class MobileNumberField(TolerantField):
         if not any(character.isdigit() for character in plain):
             raise wrong("phone.err.empty" if not plain else "phone.err.format")
         number = self._parse(re.sub(r"\(0\)", "", plain))
-        if not phonenumbers.is_valid_number(number):
-            raise wrong("phone.err.format")
-        if phonenumbers.number_type(number) not in {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}:
-            raise wrong("phone.err.landline")
-        if phonenumbers.region_code_for_number(number) not in provider.settings.sms_countries:
+        countries = phonenumbers.region_codes_for_country_code(number.country_code)
+        if not set(countries) & set(provider.settings.sms_countries):
             raise wrong("phone.err.country")
+        kind = phonenumbers.number_type(number)
+        if kind not in {*MOBILE, PhoneNumberType.UNKNOWN}:
+            raise wrong("phone.err.landline")
+        if not phonenumbers.is_possible_number(number) or (kind not in MOBILE and "CH" in countries):
+            raise wrong("phone.err.format")  # a young range abroad may be unknown here: its length decides
         return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
     def _parse(self, text: str) -> Any:

@@ -38,6 +38,14 @@ LETTER = Letter(
 POINTS_PER_MM = 72 / 25.4
 
 
+FUND = {
+    "de": "Valora Pensionskasse",
+    "fr": "Caisse de pension Valora",
+    "it": "Cassa pensioni Valora",
+    "en": "Valora Pension Fund",
+}
+
+
 @pytest.fixture
 def backend() -> str:
     """A letter is the same on both databases."""
@@ -117,7 +125,7 @@ def words_of(path: Path) -> dict[str, tuple[float, float, float]]:
 def test_a_letter_is_in_the_persons_language(write: Callable[..., list[Path]], language: str, said: list[str]) -> None:
     text = text_of(write(replace(LETTER, language=language))[0])
 
-    for words in [*said, "K7XM 3QPA 9TZ2", "061 555 01 23", "Caisse de pension Valora", "www.valora-pensionskasse.com"]:
+    for words in [*said, "K7XM 3QPA 9TZ2", "061 555 01 23", FUND[language], "www.valora-pensionskasse.com"]:
         assert words in text
 
 
