@@ -42,10 +42,12 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(TooMany, lambda error: page(429))
 
 
-def page(status: int, name: str | None = None, *, reference: str | None = None) -> Response:
+def page(
+    status: int, name: str | None = None, *, reference: str | None = None, enrolling: bool = False
+) -> Response:
     """One error page: heading, sentence, reference number, help line."""
     name = name or PAGES.get(status, "400")
-    html = render_template("errors/error.html", name=name, reference=reference, status=status)
+    html = render_template("errors/error.html", name=name, reference=reference, enrolling=enrolling)
     response = make_response(html, status)
     if status == 503:
         response.headers["Retry-After"] = "30"
@@ -76,7 +78,9 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _expired(error: Expired) -> Response:
-    return page(400, "cookies" if isinstance(error, NoCookies) else "expired")
+    if isinstance(error, NoCookies):
+        return page(400, "cookies")
+    return page(400, "expired", enrolling="/enrol/" in request.path)
 
 
 def _answered(over: Answered) -> Response:

@@ -256,3 +256,7 @@ def test_the_reading_of_the_source_finds_what_is_missing_and_what_is_unused(tmp_
     assert sorted(key.partition(" ")[0] for key in missing) == ["f.absent", "f.gone", "mail.hello.b"]
     assert unused_keys(tmp_path, used + unused) == unused
     assert r"f\.err\.[a-z0-9_.]+" in "".join(missing_keys(tmp_path, ["f.other"]))
+
+
+def test_no_text_is_left_that_nothing_says() -> None:
+    assert unused_keys(ROOT, ALL["fr"]) == []
