@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from admin import clients
+from idp import logs
 from idp import schema
 from idp.db import db
+from idp.settings import load
 from pensioners.demo import DemoPerson
 from pensioners.demo import load_demo
 from wsgi import create_app
@@ -36,7 +39,9 @@ def prepare(folder: Path, portal: str) -> Prepared:
     """Migrate, load the register, register the portal at this address; codes and secrets are kept in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     description = _describe(folder, portal)
-    with create_app().app_context():
+    settings = load()
+    logs.configure(settings.model_copy(update={"log_level": "WARNING", "log_format": "console"}), sys.stderr)
+    with create_app(settings).app_context():
         schema.upgrade(db.engine)
         people = load_demo(folder)
         clients.apply([clients.compare(each) for each in clients.read(description)])
