@@ -167,14 +167,14 @@ class MobileNumberField(TolerantField):
 
 
 class SecretField(PasswordField):
-    """A password: never trimmed, never shown back."""
+    """A password: never trimmed, never shown back; without a text in `empty` it may be left out."""
 
     def __init__(self, *args: Any, empty: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.empty = empty
 
     def pre_validate(self, form: Any) -> None:
-        if not self.data:
+        if not self.data and self.empty:
             raise wrong(self.empty)
 
 
