@@ -181,7 +181,7 @@ def test_every_spelling_of_a_swiss_mobile_number_is_understood(app: Flask, typed
 
 
 def test_a_foreign_mobile_number_is_understood(app: Flask) -> None:
-    assert read("phone", "+33 6 39 98 12 34") == ("+33639981234", [])
+    assert read("phone", "+33 6 12 34 56 78") == ("+33612345678", [])
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,7 @@ def test_a_foreign_mobile_number_is_understood(app: Flask) -> None:
         ("061 265 12 34", "phone.err.landline"),
         ("079 123", "phone.err.format"),
         ("abc", "phone.err.format"),
+        ("+44 7400 123456", "phone.err.country"),
         ("+44 7700 900123", "phone.err.country"),
     ],
 )
