@@ -2,6 +2,7 @@
 
 from authlib.oidc.core.errors import LoginRequiredError
 
+from idp import assurance
 from idp import audit
 from idp import outbox
 from idp.clock import now
@@ -33,6 +34,7 @@ def _is_due(interaction: Interaction) -> bool:
     return (
         interaction.account_id is not None
         and provider.settings.second_factor == "required"
+        and not any(proof.method in assurance.POSSESSION for proof in interaction.proofs)
         and not _is_done(interaction)
     )
 
