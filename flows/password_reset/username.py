@@ -12,6 +12,7 @@ from idp.interaction import Interaction
 from pensioners import activation
 
 from ..fields import IdentifierField
+from ..second_factor import selection
 from . import progress
 
 FROM_ONE_ADDRESS = ("password_reset", 30, 600)
@@ -51,7 +52,8 @@ class Username(Step):
         throttle.per_address(*FROM_ONE_ADDRESS)
         kind, name = form.username.meant
         account = accounts.by_email(name) if kind == "email" else _by_ahv(name)
-        active = account if account and account.is_active else None
+        # without a second factor a mailbox would be enough: answered like nobody (decision 25)
+        active = account if account and account.is_active and selection.usable(account) else None
         interaction.answers[progress.NAME] = {
             "typed": form.username.data,
             "subject": f"account:{active.id}" if active else f"{kind}:{accounts.canonical(kind, name)}",
