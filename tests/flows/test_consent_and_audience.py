@@ -1,0 +1,115 @@
+"""Consent is asked once and remembered (decision 7); the choice page appears where there is a choice (decision 17)."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import make_app
+from flask import Flask
+from oidc import CALLBACK
+from oidc import a_client
+from oidc import answer as answer_of
+from oidc import request_of
+from visitor import Page
+from visitor import Visitor
+from visitor import a_member
+
+from idp.db import db
+from idp.models import Client
+from idp.models import Consent
+from idp.provider import provider
+
+
+def request(visitor: Visitor, client: Client, **changes: str) -> Page:
+    return visitor.open("/authorize", **request_of(client, **changes))
+
+
+def stranger() -> Client:
+    return a_client("stranger", first_party=False)
+
+
+def test_a_third_party_is_asked_about_once(visitor: Visitor) -> None:
+    person, client = a_member(), stranger()
+    page = visitor.sign_in(person, request(visitor, client, scope="openid email"))
+
+    assert "consent/agreement" in page.url
+    assert person.email in page.text
+    assert "stranger" in page.text
+    assert db.session.query(Consent).count() == 0
+    assert "code" in answer_of(visitor.answer(page).response)
+
+    assert "code" in answer_of(request(visitor, client, scope="openid email").response)
+    assert "consent/agreement" in request(visitor, client, scope="openid email phone").url
+    assert "consent/agreement" in request(visitor, client, scope="openid", prompt="consent").url
+
+
+def test_a_refusal_is_told_to_the_client_and_not_remembered(visitor: Visitor) -> None:
+    person, client = a_member(), stranger()
+    page = visitor.sign_in(person, request(visitor, client))
+
+    refused = visitor.open(page.link("/cancel"))
+
+    assert refused.location.startswith(CALLBACK)
+    given = answer_of(refused.response)
+    assert given["error"] == "access_denied"
+    assert given["state"] == "state-1"
+    assert db.session.query(Consent).count() == 0
+
+
+def test_an_application_of_the_fund_is_not_asked_about(visitor: Visitor) -> None:
+    person, client = a_member(), a_client()
+
+    page = visitor.sign_in(person, request(visitor, client))
+
+    assert "code" in answer_of(page.response)
+
+
+def test_consent_cannot_be_posted_before_the_sign_in(visitor: Visitor) -> None:
+    page = request(visitor, stranger())
+    action, fields = page.form()
+
+    answered = visitor.post(action.replace("sign_in/credentials", "consent/agreement"), csrf_token=fields["csrf_token"])
+
+    assert "sign_in/credentials" in answered.url
+    assert db.session.query(Consent).count() == 0
+
+
+def test_one_persons_consent_is_not_anothers(visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    client = stranger()
+    visitor.answer(visitor.sign_in(a_member(1), request(visitor, client)))
+    other = another()
+
+    assert "consent/agreement" in other.sign_in(a_member(2), request(other, client)).url
+
+
+ENTRIES = ({"name": "member"}, {"name": "employer", "url": "https://employers.example"})
+
+
+@pytest.fixture
+def choosing(tmp_path: Path) -> Iterator[Flask]:
+    app = make_app(database_url=f"sqlite:///{tmp_path / 'idp.sqlite'}", audiences=ENTRIES)
+    with app.app_context():
+        provider.keys.ensure()
+        yield app
+
+
+def test_two_entries_are_a_choice(choosing: Flask) -> None:
+    visitor = Visitor(choosing)
+    page = visitor.open("/signin")
+
+    assert "audience/choice" in page.url
+    assert "https://employers.example" in page.text
+    assert visitor.answer(page, entry="employer").status == 422  # that one leads away and is no answer
+    assert visitor.answer(page).status == 422
+    assert "sign_in/credentials" in visitor.answer(page, entry="member").url
+
+
+def test_a_client_may_name_its_entry(choosing: Flask) -> None:
+    visitor, client = Visitor(choosing), a_client(audience="member")
+
+    assert "sign_in/credentials" in request(visitor, client).url
+
+
+def test_one_entry_is_no_choice(visitor: Visitor) -> None:
+    assert "sign_in/credentials" in visitor.open("/signin").url
