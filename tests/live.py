@@ -156,3 +156,37 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
             pass
         time.sleep(0.1)
     raise AssertionError(f"the provider did not become ready:\n{log.read_text()[-3000:]}")
+
+
+@contextmanager
+def portal(live: Live) -> Iterator[str]:
+    """The demo portal as a client of this provider; its address."""
+    port = free_port()
+    address = f"http://localhost:{port}"
+    description = (ROOT / "demo" / "clients.toml").read_text(encoding="utf-8")
+    secret_file = live.folder / "portal-secret"
+    description = description.replace("http://localhost:8401", address).replace(
+        "var/demo-portal-secret", str(secret_file)
+    )
+    toml = live.folder / "clients.toml"
+    toml.write_text(description, encoding="utf-8")
+    live.idp("clients", "apply", str(toml), "--yes")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DEMO_ISSUER": live.issuer,
+        "DEMO_BASE_URL": address,
+        "DEMO_PORT": str(port),
+        "DEMO_CLIENT_ID": "myvpk",
+        "DEMO_CLIENT_SECRET_FILE": str(secret_file),
+    }
+    with (live.folder / "portal.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "demo"], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait_until_ready(f"{address}/health", process, live.folder / "portal.log")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)

@@ -1,0 +1,171 @@
+"""What every page must be, looked at in a real browser in every state that an enrolment, a sign-in and a reset pass."""
+
+import re
+import sys
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+from walk import e164
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import steps
+from conftest import House
+
+TAGS = ["wcag2a", "wcag2aa", "wcag2aaa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FORBIDDEN = "[maxlength],[pattern],[required],[placeholder],[onpaste],[style],[onclick],[onload],input[type=number]"
+SMALL = """() => [...document.querySelectorAll("main a.btn, button, summary, main input:not([type=hidden]), .langs a")]
+  .filter(e => e.offsetParent && !["radio","checkbox"].includes(e.type))
+  .filter(e => { const r = e.getBoundingClientRect(); return r.height < 44 || r.width < 44 })
+  .map(e => e.outerHTML.slice(0, 120))"""
+SMALL_TEXT = """() => [...document.querySelectorAll("body *")]
+  .filter(e => e.offsetParent && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+  .filter(e => !e.closest(".vh") && parseFloat(getComputedStyle(e).fontSize) < 17.9)
+  .map(e => e.tagName + " " + e.textContent.trim().slice(0, 40))"""
+BROKEN = """() => { const ids = [...document.querySelectorAll("[id]")].map(e => e.id), wrong = [];
+  if (new Set(ids).size !== ids.length) wrong.push("an id stands twice");
+  for (const name of ["for", "aria-describedby", "aria-controls", "aria-labelledby"])
+    for (const e of document.querySelectorAll(`[${name}]`))
+      for (const id of e.getAttribute(name).split(/\\s+/)) if (!ids.includes(id)) wrong.push(`${name}=${id}`);
+  for (const a of document.querySelectorAll("a[href^='#']"))
+    if (!ids.includes(a.getAttribute("href").slice(1))) wrong.push(a.getAttribute("href"));
+  return wrong }"""
+
+Visit = Callable[..., Page]
+
+
+def states(house: House, page: Page, language: str) -> Iterator[str]:
+    """Walks through the pages and stops at each state, named."""
+    person, live = house.person(language if language != "en" else "fr"), house.live
+    page.goto(f"{live.issuer}/enrol?lang={language}")
+    yield "choice"
+    steps.choose_member(page)
+    yield "identification"
+    steps.press_next(page)
+    yield "identification with errors"
+    steps.identify(page, person)
+    yield "user data"
+    page.fill("#email", "anna@bluewni.ch")
+    page.fill("#password", "abc")
+    steps.press_next(page)
+    yield "user data with errors"
+    steps.user_data(page, person)
+    yield "confirm e-mail"
+    steps.confirm_email(page, live, person)
+    yield "second factor"
+    page.check("input[value=totp]")
+    steps.press_next(page)
+    yield "app"
+    page.click("main .actions a.btn:not(.quiet)")
+    page.check("input[value=sms]")
+    steps.press_next(page)
+    yield "phone"
+    page.fill("#phone", person.phone)
+    steps.press_next(page)
+    yield "sms"
+    page.fill("#code", "12")
+    steps.press_next(page)
+    yield "sms with errors"
+    page.click("main .actions a.quiet")
+    yield "cancel"
+    page.go_back()
+    page.fill("#code", live.code(e164(person.phone)))
+    steps.press_next(page)
+    yield "done"
+    yield from _after(house, page, person)
+
+
+def _after(house: House, page: Page, person: steps.Person) -> Iterator[str]:
+    live = house.live
+    page.context.clear_cookies(name="idp_session")
+    page.goto(f"{live.issuer}/signin")
+    steps.choose_member(page)
+    yield "sign-in"
+    page.fill("#username", person.email)
+    page.fill("#password", "wrong")
+    steps.press_next(page)
+    yield "sign-in with errors"
+    page.fill("#password", person.password)
+    steps.press_next(page)
+    yield "second factor at sign-in"
+    page.goto(f"{live.issuer}/password/forgot")
+    steps.choose_member(page)
+    yield "forgotten password"
+    page.fill("#username", person.email)
+    steps.press_next(page)
+    yield "code by e-mail"
+    for path in ("terms", "privacy", "accessibility", "signout", "nothing-here"):
+        page.goto(f"{live.issuer}/{path}")
+        yield path
+
+
+def faults(page: Page, state: str, language: str) -> list[str]:
+    """Everything that is not as it must be."""
+    found = [f"{state}: {text}" for text in _axe(page)]
+
+    def must(condition: object, text: str) -> None:
+        if not condition:
+            found.append(f"{state}: {text}")
+
+    must(page.locator("html").get_attribute("lang", timeout=1000).split("-")[0] == language, "html lang")  # type: ignore[union-attr]
+    must(page.locator("h1").count() == 1, "one h1")
+    must(page.title().endswith("– myVPK"), f"title {page.title()}")
+    has_errors = page.locator(".error-summary").count() == 1
+    must(page.title().startswith(("Erreur", "Fehler", "Errore", "Error")) == has_errors, f"title {page.title()}")
+    must("errors" not in state or has_errors, "no error summary")
+    must(page.locator(".langs li").count() == 4, "four languages")
+    must("061 555 01 23" in (page.locator("footer").text_content() or ""), "help line")
+    for name, script in (("small", SMALL), ("small text", SMALL_TEXT), ("broken", BROKEN)):
+        must(not (result := page.evaluate(script)), f"{name}: {result}")
+    must(page.locator(FORBIDDEN).count() == 0, "a forbidden attribute")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 640})
+    must(page.evaluate("document.documentElement.scrollWidth <= 320"), "scrolls sideways at 320 px")
+    page.set_viewport_size(size or {"width": 1280, "height": 900})
+    return found
+
+
+def _axe(page: Page) -> Iterator[str]:
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        result = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        yield from (f"axe {scheme}: {rule['id']}" for rule in result.response["violations"])
+    page.emulate_media(color_scheme="light")
+
+
+@pytest.mark.parametrize("language", ["fr", "de", "it", "en"])
+def test_every_page_is_accessible_and_in_its_frame(
+    house: House, visit: Visit, picture: Callable[[Page, str], None], language: str
+) -> None:
+    page, found, titles = visit(language), [], set()
+
+    for state in states(house, page, language):
+        picture(page, f"{language}-{re.sub('[^a-z]+', '-', state)}")
+        found += faults(page, state, language)
+        titles.add(page.title())
+
+    assert found == []
+    assert len(titles) >= 20
+
+
+def test_a_page_is_light(house: House, visit: Visit) -> None:
+    page, answers = visit(), []
+    page.on("response", lambda answer: answers.append(answer))
+
+    page.goto(f"{house.live.issuer}/enrol")
+    steps.choose_member(page)
+    page.wait_for_load_state("networkidle")
+
+    sizes = {answer.url: len(answer.body()) for answer in answers if answer.status == 200}
+    assert len(sizes) <= 9, sizes.keys()
+    assert sum(sizes.values()) <= 100_000, sizes
+    static = [answer for answer in answers if "/static/" in answer.url]
+    assert static
+    assert all("immutable" in answer.headers["cache-control"] for answer in static)
+    pages = [answer for answer in answers if "/i/" in answer.url]
+    assert pages
+    assert all(answer.headers["cache-control"] == "no-store" for answer in pages)
