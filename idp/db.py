@@ -135,7 +135,8 @@ def init_db(app: Flask, settings: Settings) -> None:
 def _engine_options(url: str, settings: Settings) -> dict[str, Any]:
     if url.startswith("sqlite"):
         # Connections are files: no limit, for who waits for a second one while holding the first may wait for ever.
-        return {"connect_args": {"timeout": 10}, "max_overflow": -1}
+        in_memory = url in {"sqlite://", "sqlite:///:memory:"}  # one connection, and no pool to bound
+        return {"connect_args": {"timeout": 10}} | ({} if in_memory else {"max_overflow": -1})
     return {
         "pool_pre_ping": True,
         "pool_size": settings.database_pool,

@@ -192,7 +192,7 @@ def ask_keys() -> str:
         signing = [key for key in keys if key.alg == alg and key.may_sign(moment)]
         if not signing:
             raise Ailing(f"no key signs {alg}", "run: idp serve, which makes it, or: idp keys rotate")
-        if moment > signing[-1].signs_until + timedelta(days=1):
+        if moment > signing[-1].signs_until + timedelta(hours=1):
             raise Ailing(f"the rotation of {alg} is overdue", "see the log of idp serve for what keeps it")
         lines.append(f"{alg} changes on {signing[-1].signs_until:%Y-%m-%d}")
     return "; ".join(lines)

@@ -42,9 +42,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(TooMany, lambda error: page(429))
 
 
-def page(
-    status: int, name: str | None = None, *, reference: str | None = None, enrolling: bool = False
-) -> Response:
+def page(status: int, name: str | None = None, *, reference: str | None = None, enrolling: bool = False) -> Response:
     """One error page: heading, sentence, reference number, help line."""
     name = name or PAGES.get(status, "400")
     html = render_template("errors/error.html", name=name, reference=reference, enrolling=enrolling)

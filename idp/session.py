@@ -9,8 +9,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from dataclasses import field
-from datetime import UTC
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +17,7 @@ from flask import request
 
 from .assurance import Proof
 from .clock import epoch
+from .clock import now
 from .db import db
 from .models import Account
 from .provider import provider
@@ -33,7 +32,7 @@ class Session:
 
     account_id: str
     proofs: list[Proof]
-    started_at: int
+    started_at: float
     seen_at: int
     sid: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """The public name of the session, as in ID tokens and logout tokens."""
@@ -56,7 +55,7 @@ class Session:
         account = self.account
         if account is None or not account.is_active:
             return True
-        return datetime.fromtimestamp(self.started_at, UTC) < account.sessions_valid_after.replace(microsecond=0)
+        return self.started_at < account.sessions_valid_after.timestamp()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -87,7 +86,7 @@ def current() -> Session | None:
 
 def start(account_id: str, proofs: list[Proof], *, before: Session | None) -> Session:
     """A session for a person who has just been proven; of an older one of the same person it keeps the name."""
-    session = Session(account_id, proofs, started_at=epoch(), seen_at=epoch())
+    session = Session(account_id, proofs, started_at=now().timestamp(), seen_at=epoch())
     if before is not None and before.account_id == account_id:
         session.sid, session.clients, session.started_at = before.sid, before.clients, before.started_at
     return session

@@ -1,6 +1,5 @@
 """What every test can ask for: the application on each database and store, emptied before each test."""
 
-import secrets
 import sys
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -10,20 +9,18 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import services
+from application import empty
+from application import make_app
 from live import Live
 from live import provider as running_provider
 
-from idp.db import Base
 from idp.db import db
-from idp.settings import Settings
 
 BACKENDS = ("sqlite", "postgres")
-ISSUER = "http://localhost:8400"
 
 
 @pytest.fixture(scope="session")
@@ -73,27 +70,6 @@ def apps(addresses: Callable[[str], dict[str, str]]) -> Callable[[str], Flask]:
     return of
 
 
-def make_app(**settings: object) -> Flask:
-    """A fresh application with its tables, for tests."""
-    from wsgi import create_app
-
-    given: dict[str, object] = {
-        "environment": "development",
-        "issuer": ISSUER,
-        "secret": secrets.token_urlsafe(48),
-        "mail_channel": "outbox",
-        "sms_channel": "outbox",
-        "outbox_worker": False,
-        "default_language": "fr",
-    }
-    app = create_app(Settings(**{**given, **settings}))  # type: ignore[arg-type]
-    app.testing = True
-    app.config["PROPAGATE_EXCEPTIONS"] = False
-    with app.app_context():
-        db.create_all()
-    return app
-
-
 @pytest.fixture
 def app(backend: str, apps: Callable[[str], Flask]) -> Iterator[Flask]:
     """The provider on one backend, empty but for its signing keys, with its context pushed."""
@@ -102,24 +78,6 @@ def app(backend: str, apps: Callable[[str], Flask]) -> Iterator[Flask]:
         empty(app)
         yield app
         db.session.remove()
-
-
-def empty(app: Flask) -> None:
-    """Remove every row and every stored value; signing keys stay, they cost time to make."""
-    db.session.remove()
-    tables = [table for table in reversed(Base.metadata.sorted_tables) if table.name != "signing_key"]
-    with db.engine.connect().execution_options(immediate=True) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            names = ", ".join(f'"{table.name}"' for table in tables)
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-        else:
-            for table in tables:
-                connection.execute(table.delete())
-    redis_url = app.extensions["idp"].settings.redis_url
-    if redis_url:
-        from redis import Redis
-
-        Redis.from_url(redis_url).flushdb()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import requests
 from services import free_port
 
 ROOT = Path(__file__).parent.parent
+REGISTER = ROOT / "demo" / "register.csv"
 
 
 @dataclass
@@ -83,17 +84,17 @@ class Live:
 
 
 @contextmanager
-def provider(folder: Path, *, workers: int = 2, **settings: str) -> Iterator[Live]:
-    """Migrate, load the register, register the demo client, serve; ends with the block."""
+def provider(folder: Path, *, workers: int = 2, register: Path = REGISTER, **settings: str) -> Iterator[Live]:
+    """Migrate, load the register, write the letters' codes, serve; ends with the block."""
     port = free_port()
     issuer = f"http://localhost:{port}"
     environment = {**os.environ, **_environment(folder, issuer), **settings}
     live = Live(issuer, folder, environment)
     live.idp("migrate")
-    live.idp("register", "import", str(ROOT / "demo" / "register.csv"))
+    live.idp("register", "import", str(register))
     codes = folder / "codes.csv"
     live.idp("register", "codes", "issue", "--campaign", "tests", "--output", str(codes))
-    live.people = list(_people(codes))
+    live.people = list(_people(register, codes))
     command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", str(workers)]
     log = (folder / "serve.log").open("wb")
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
@@ -123,8 +124,8 @@ def _environment(folder: Path, issuer: str) -> dict[str, str]:
     }
 
 
-def _people(codes: Path) -> Iterator[Person]:
-    with (ROOT / "demo" / "register.csv").open(encoding="utf-8-sig") as file:
+def _people(people: Path, codes: Path) -> Iterator[Person]:
+    with people.open(encoding="utf-8-sig") as file:
         sample = file.read(2048)
         file.seek(0)
         register = {row["person_number"]: row for row in csv.DictReader(file, delimiter=";" if ";" in sample else ",")}

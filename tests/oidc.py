@@ -97,7 +97,7 @@ def sign_in(browser: FlaskClient, account: Account, *methods: str, at: int | Non
     """Give the browser a session in which these methods have succeeded: password and SMS unless said otherwise."""
     moment = epoch() if at is None else at
     proofs = [Proof(method, moment) for method in methods or ("pwd", "sms")]
-    session = Session(account.id, proofs, started_at=moment, seen_at=epoch())
+    session = Session(account.id, proofs, started_at=now().timestamp() if at is None else at, seen_at=epoch())
     cookie = secrets.token_urlsafe(32)
     provider.store.put("session", hashlib.sha256(cookie.encode()).hexdigest(), session.to_json(), 43200)
     browser.set_cookie("idp_session", cookie)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import make_app
+from application import make_app
 from flask import Flask
 from oidc import CALLBACK
 from oidc import a_client

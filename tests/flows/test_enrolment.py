@@ -116,9 +116,7 @@ def test_five_wrong_answers_pause_alike_for_known_and_unknown_numbers(another: C
     for number in (person.ahv_number, ahv(98)):
         browser = another()
         page = browser.open("/enrol")
-        seen = [
-            browser.identify(page, person, id=number, act=activation_code.new()).status for _ in range(6)
-        ]
+        seen = [browser.identify(page, person, id=number, act=activation_code.new()).status for _ in range(6)]
         assert seen == [422] * 5 + [429], number
 
 
@@ -206,6 +204,21 @@ def test_a_new_address_is_proven_anew(visitor: Visitor) -> None:
     assert "second-factor" in visitor.answer(changed, code=code("neue@example.org")).url
 
 
+def test_an_address_changed_after_its_proof_is_proven_anew(visitor: Visitor) -> None:
+    """CVE-2026-27946: security row V28; the proof is of the address, not of the step."""
+    person = a_person()
+    page = visitor.enrol_until("confirm-second-factor", person)
+    back = visitor.open(page.url.replace("confirm-second-factor", "user-data"))
+    assert "user-data" in back.url
+
+    changed = visitor.answer(back, email="neue@example.org", password="", password2="")
+
+    assert "confirm-email" in changed.url
+    person.email = "neue@example.org"
+    visitor.enrol_until("/done", person, changed)
+    assert only_account().email == "neue@example.org"
+
+
 def test_a_password_given_once_may_stay_when_going_back(visitor: Visitor) -> None:
     person = a_person()
     page = visitor.enrol_until("confirm-email", person)
@@ -270,7 +283,9 @@ def test_an_empty_answer_is_refused_at_every_step(visitor: Visitor, step: str) -
     assert account_count() == 0
 
 
-@pytest.mark.parametrize("stopped", ["confirm-email", "second-factor", "second-factor-details", "confirm-second-factor"])
+@pytest.mark.parametrize(
+    "stopped", ["confirm-email", "second-factor", "second-factor-details", "confirm-second-factor"]
+)
 def test_the_finished_steps_are_there_after_a_right_step_one(
     visitor: Visitor, another: Callable[[], Visitor], stopped: str
 ) -> None:

@@ -258,7 +258,10 @@ def test_who_has_a_factor_cannot_add_one_with_the_password_alone(visitor: Visito
     for step in ("second-factor", "second-factor-details", "confirm-second-factor"):
         answered = visitor.post(
             f"{base}/two_factor_enrolment/{step}",
-            csrf_token=fields["csrf_token"], method="totp", phone="079 888 77 66", code="123456",
+            csrf_token=fields["csrf_token"],
+            method="totp",
+            phone="079 888 77 66",
+            code="123456",
         )
         assert "two_factor/code" in answered.url
     db.session.rollback()

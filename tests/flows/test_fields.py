@@ -203,7 +203,12 @@ def test_a_wrong_mobile_number_is_told_what_is_wrong(app: Flask, typed: str, key
 
 @pytest.mark.parametrize(
     ("typed", "key"),
-    [("", "email.err.empty"), ("anna", "email.err.format"), ("anna@", "email.err.format"), ("a b@c.ch", "email.err.format")],
+    [
+        ("", "email.err.empty"),
+        ("anna", "email.err.format"),
+        ("anna@", "email.err.format"),
+        ("a b@c.ch", "email.err.format"),
+    ],
 )
 def test_a_wrong_e_mail_address_is_told_what_is_wrong(app: Flask, typed: str, key: str) -> None:
     _, errors = read("email", typed)

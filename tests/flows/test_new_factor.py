@@ -1,6 +1,6 @@
 """Adding a second factor touches one module, two templates, its word in the list, and its words in the catalogues.
 
-Proven on a copy of the program: a toy factor is added by exactly these edits, then somebody enrols and signs in with it.
+Proven on a copy of the program: a toy factor is added by exactly these edits, then somebody enrols and signs in.
 """
 
 import filecmp
@@ -64,7 +64,7 @@ TEMPLATE = """
 
 TRIAL = """
 import sys
-from conftest import make_app
+from application import make_app
 import flows, idp
 assert idp.__file__.startswith(sys.argv[1]) and flows.__file__.startswith(sys.argv[1]), idp.__file__
 app = make_app(database_url=f"sqlite:///{sys.argv[2]}/idp.sqlite", factors=("sms", "toy"))

@@ -111,7 +111,11 @@ def test_no_step_can_be_skipped(visitor: Visitor, step: str) -> None:
 
     answered = visitor.post(
         action.replace("/forgot", f"/{step}"),
-        csrf_token=fields["csrf_token"], password=NEW, password2=NEW, code="123456", username=person.email,
+        csrf_token=fields["csrf_token"],
+        password=NEW,
+        password2=NEW,
+        code="123456",
+        username=person.email,
     )
 
     assert answered.url.endswith("/password/forgot")

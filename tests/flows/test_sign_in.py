@@ -126,6 +126,7 @@ def test_a_blocked_account_is_told_so_only_after_the_right_password(visitor: Vis
 
 def masked(text: str) -> str:
     text = re.sub(r'name="csrf_token" value="[^"]*"|data-csrf="[^"]*"', "", text)
+    text = re.sub(r"\b\d{1,2}[\s\u00a0\u202f]h[\s\u00a0\u202f]\d\d\b", "CLOCK", text)
     return re.sub(r"/i/[\w-]{22}", "/i/ID", text)
 
 

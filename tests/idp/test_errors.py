@@ -10,7 +10,7 @@ from idp import pages
 from idp import session as sessions
 from idp.store import StoreUnavailable
 
-INSIDE = re.compile(r"Traceback|File &|sqlalchemy|psycopg|werkzeug|flask|boom|RuntimeError|secret-detail", re.IGNORECASE)
+INSIDE = re.compile(r"Traceback|File &|sqlalchemy|psycopg|werkzeug|flask|RuntimeError|secret-detail", re.IGNORECASE)
 
 
 @pytest.mark.parametrize(

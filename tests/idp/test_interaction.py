@@ -111,7 +111,10 @@ def test_a_form_without_our_token_does_nothing(
 
     refused = visitor.post(
         f"{home_of(page)}{where}" if where else page.url,
-        **fields, email=person.email, password=PASSWORD, password2=PASSWORD,
+        **fields,
+        email=person.email,
+        password=PASSWORD,
+        password2=PASSWORD,
     )
 
     assert refused.status == 400

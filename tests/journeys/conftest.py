@@ -1,22 +1,27 @@
 """Journeys: a real Chromium, the demo portal, a provider with four workers. Only what leaves the building is faked."""
 
+import csv
 import os
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import services
-from live import Live
-from live import Person
+from live import REGISTER
 from live import portal
 from live import provider
 from playwright.sync_api import Browser
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import Page
+from playwright.sync_api import Response
 from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from house import House
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -29,19 +34,6 @@ ARGUMENTS = [
 AUDIENCES = '[{"name": "member"}, {"name": "employer", "url": "https://www.valora-pensionskasse.com"}]'
 
 
-@dataclass
-class House:
-    """A provider, its portal, and the browser that visits them."""
-
-    live: Live
-    portal: str
-    browser: Browser
-
-    def person(self, language: str = "fr") -> Person:
-        """Somebody with an unused letter."""
-        return self.live.person(language)
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all journeys."""
@@ -52,6 +44,27 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=str(program), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def larger_register(file: Path) -> Path:
+    """The fictive register twice: every journey uses up somebody's letter."""
+    with REGISTER.open(encoding="utf-8-sig", newline="") as given:
+        rows = list(csv.DictReader(given))
+    with file.open("w", encoding="utf-8", newline="") as larger:
+        writer = csv.DictWriter(larger, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        for number, row in enumerate(rows):
+            again = {"person_number": f"9{row['person_number']}", "ahv_number": _ahv_number(number), "email": ""}
+            writer.writerow({**row, **again})
+    return file
+
+
+def _ahv_number(number: int) -> str:
+    """A number that passes the check digit (EAN-13) and is nobody's in the fictive register."""
+    digits = f"7560000{number:05}"
+    check = -sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10
+    return f"{digits[:3]}.{digits[3:7]}.{digits[7:11]}.{digits[11]}{check}"
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +90,8 @@ def houses(
         def of(backend: str) -> House:
             if backend not in known:
                 folder = tmp_path_factory.mktemp(f"journeys-{backend}")
-                running = provider(folder, workers=4, IDP_AUDIENCES=AUDIENCES, **settings(backend))
+                people = larger_register(folder / "register.csv")
+                running = provider(folder, workers=4, register=people, IDP_AUDIENCES=AUDIENCES, **settings(backend))
                 live = stack.enter_context(running)
                 known[backend] = House(live, stack.enter_context(portal(live)), chromium)
             return known[backend]
@@ -109,10 +123,10 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
         )
         context.set_default_timeout(15_000)
         contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: complaints.append(request.url) if _is_foreign(request.url) else None)
-        return page
+        context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        context.on("request", lambda request: complaints.append(request.url) if _is_foreign(request.url) else None)
+        context.on("response", lambda answer: complaints.append(answer.url) if _is_broken(answer) else None)
+        return context.new_page()
 
     yield open_browser
     for context in contexts:
@@ -125,14 +139,24 @@ def _is_foreign(url: str) -> bool:
     return not url.startswith(("http://localhost:", "data:", "blob:"))
 
 
+def _is_broken(answer: Response) -> bool:
+    """A page may refuse (4xx); a file of ours may not, and nothing may fail."""
+    return answer.status >= (500 if answer.request.resource_type in {"document", "fetch"} else 400)
+
+
 @pytest.fixture
 def picture() -> Callable[[Page, str], None]:
-    """Keeps a picture of a page where `SHOTS` names a folder."""
+    """Keeps pictures of a page, as a phone and a desk show it, where `SHOTS` names a folder."""
     folder = os.environ.get("SHOTS")
 
     def take(page: Page, name: str) -> None:
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+        if not folder:
+            return
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        size = page.viewport_size
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.screenshot(path=str(Path(folder) / f"{name}-{width}.png"), full_page=True)
+        page.set_viewport_size(size or {"width": 1280, "height": 900})
 
     return take

@@ -1,6 +1,7 @@
 """The words of the journeys: what a person does on each page."""
 
 import time
+from collections.abc import Callable
 
 import pyotp
 from live import Live
@@ -12,13 +13,15 @@ NEXT = "main form button.primary"
 
 
 def press_next(page: Page) -> None:
-    """«Suivant»."""
-    page.click(NEXT)
+    """«Suivant», and what it leads to."""
+    with page.expect_navigation():
+        page.click(NEXT)
 
 
 def choose_member(page: Page) -> None:
     """«Assurés ou bénéficiaires de rente»."""
-    page.click("button[name=entry]")
+    with page.expect_navigation():
+        page.click("button[name=entry]")
 
 
 def identify(page: Page, person: Person) -> None:
@@ -54,10 +57,11 @@ def with_sms(page: Page, live: Live, person: Person) -> None:
     press_next(page)
 
 
-def with_app(page: Page, person: Person) -> None:
-    """Steps 4 and 5 with an authenticator app, whose key is typed in."""
+def with_app(page: Page, person: Person, look: Callable[[], None] = lambda: None) -> None:
+    """Steps 4 and 5 with an authenticator app, whose key is typed in; `look` at its page on the way."""
     page.check("input[value=totp]")
     press_next(page)
+    look()
     person.totp_secret = (page.text_content("[data-totp-key]") or "").replace(" ", "").strip()
     page.fill("#code", pyotp.TOTP(person.totp_secret).now())
     press_next(page)

@@ -1,0 +1,161 @@
+"""The command `idp`: help, exit statuses, and sentences instead of tracebacks."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import live
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy import text
+
+ROOT = live.ROOT
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {**os.environ, **live._environment(tmp_path, "http://localhost:8400")}
+
+
+def idp(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def without_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("IDP_")}
+
+
+def test_help_needs_no_settings_and_names_every_command() -> None:
+    done = idp("--help", environment=without_settings())
+
+    assert done.returncode == 0
+    commands = re.findall(r"^  ([a-z]+) ", done.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert commands == ["serve", "migrate", "doctor", "flows", "secret", "keys", "audit", "register", "clients"]
+
+
+@pytest.mark.parametrize("group", ["keys", "audit", "register", "clients", "serve", "migrate", "doctor"])
+def test_help_of_a_command_needs_no_settings_either(group: str) -> None:
+    assert idp(group, "--help", environment=without_settings()).returncode == 0
+
+
+@pytest.mark.parametrize("command", [["serve"], ["migrate"], ["doctor"], ["keys", "list"], ["clients", "list"]])
+def test_a_missing_setting_is_one_sentence(command: list[str]) -> None:
+    done = idp(*command, environment=without_settings())
+
+    assert done.returncode == 2
+    assert "IDP_ISSUER: it is not set." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["keys", "list"], ["clients", "list"], ["audit", "verify"]])
+def test_an_old_schema_names_the_command_that_mends_it(command: list[str], environment: dict[str, str]) -> None:
+    done = idp(*command, environment=environment)
+
+    assert done.returncode == 2
+    assert "idp migrate" in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(environment: dict[str, str]) -> None:
+    done = idp("migrate", environment={**environment, "IDP_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:9/none"})
+
+    assert done.returncode == 2
+    assert "IDP_DATABASE_URL" in done.stderr
+    assert "hidden" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_migrating_says_what_it_did(environment: dict[str, str]) -> None:
+    first = idp("migrate", environment=environment)
+    second = idp("migrate", environment=environment)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "now" in first.stdout
+    assert "was current" in second.stdout
+
+
+def test_migrating_leaves_a_newer_schema_alone(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+    engine = create_engine(environment["IDP_DATABASE_URL"])
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
+
+    done = idp("migrate", environment=environment)
+
+    assert done.returncode == 0
+    assert "newer" in done.stdout
+
+
+def test_the_doctor_fails_before_and_passes_after_the_set_up(environment: dict[str, str]) -> None:
+    before = idp("doctor", environment=environment)
+    idp("migrate", environment=environment)
+    idp("keys", "rotate", "--yes", environment=environment)
+    after = idp("doctor", environment=environment)
+
+    assert (before.returncode, after.returncode) == (1, 0)
+    assert "run: idp migrate" in before.stdout
+
+
+def test_a_rotation_makes_a_key_for_each_algorithm_that_signs_a_day_later(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+    idp("keys", "rotate", "--yes", environment=environment)
+
+    made = idp("keys", "rotate", "--yes", environment=environment).stdout
+    listed = idp("keys", "list", environment=environment).stdout
+
+    assert made.count("next") == 2
+    assert (listed.count("active"), listed.count("next")) == (2, 2)
+    assert (listed.count("RS256"), listed.count("ES256")) == (2, 2)
+
+
+def test_an_emergency_revokes_the_older_keys_at_once(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+    idp("keys", "rotate", "--yes", environment=environment)
+
+    idp("keys", "rotate", "--emergency", "--yes", environment=environment)
+
+    listed = idp("keys", "list", environment=environment).stdout
+    assert (listed.count("revoked"), listed.count("active")) == (2, 2)
+
+
+def test_a_rotation_asks_first(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+
+    done = idp("keys", "rotate", environment=environment)
+
+    assert done.returncode == 1
+    assert "active" not in idp("keys", "list", environment=environment).stdout
+
+
+def test_an_untouched_journal_verifies(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+
+    assert idp("audit", "verify", environment=environment).returncode == 0
+
+
+def test_the_secret_it_prints_is_one_it_accepts(environment: dict[str, str]) -> None:
+    secret = idp("secret", environment=without_settings()).stdout.strip()
+
+    assert idp("migrate", environment={**environment, "IDP_SECRET": secret}).returncode == 0
+
+
+def test_the_drawn_flows_in_the_documents_are_those_of_the_program() -> None:
+    """Stale? Run: make flows."""
+    drawing = idp("flows", environment=without_settings()).stdout
+
+    assert drawing.startswith("flowchart TD")
+    assert drawing in (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")
+
+
+def test_lines_of_the_log_do_not_mix_with_the_result(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+
+    done = idp("clients", "list", environment={**environment, "IDP_LOG_LEVEL": "DEBUG"})
+
+    assert done.returncode == 0
+    assert "{" not in done.stdout
+    assert json.dumps("level") not in done.stdout

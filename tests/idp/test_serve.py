@@ -1,0 +1,243 @@
+"""`idp serve`: refuses to start in a sentence, survives its workers, ends in order and never alone."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import live
+import pytest
+import requests
+from flask import Flask
+from services import free_port
+from sqlalchemy import select
+
+from idp import serve
+from idp.clock import now
+from idp.db import db
+from idp.db import transaction
+from idp.models import OutboxMessage
+from idp.serve import CannotServe
+
+ROOT = live.ROOT
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Live]:
+    with live.provider(tmp_path_factory.mktemp("serve"), workers=2) as provider:
+        yield provider
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, **live._environment(folder, "http://localhost:8400"), **more}
+
+
+def idp(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named", "remedy"),
+    [
+        ({"IDP_SECRET": ""}, "IDP_SECRET", "make one with"),
+        ({"IDP_ISSUER": "http://login.fund.example"}, "IDP_ISSUER", "use https"),
+        ({"FLASK_DEBUG": "1", "IDP_ENVIRONMENT": "production"}, "IDP_MAIL_CHANNEL", "smtp"),
+        ({"IDP_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}, "IDP_DATABASE_URL", "Start it"),
+        ({}, "IDP_DATABASE_URL", "idp migrate"),
+    ],
+    ids=["secret", "issuer", "channels", "database", "schema"],
+)
+def test_it_refuses_to_start_with_a_sentence(tmp_path: Path, wrong: dict[str, str], named: str, remedy: str) -> None:
+    done = idp("serve", "--port", str(free_port()), environment=environment(tmp_path, **wrong))
+
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert remedy in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_it_refuses_the_database_of_another_secret(tmp_path: Path) -> None:
+    first = environment(tmp_path)
+    idp("migrate", environment=first)
+    idp("keys", "rotate", "--yes", environment=first)
+
+    done = idp("serve", environment={**first, "IDP_SECRET": secrets.token_urlsafe(48)})
+
+    assert done.returncode == 2
+    assert "IDP_OLD_SECRETS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_refuses_a_port_somebody_listens_on(running: live.Live) -> None:
+    port = running.issuer.rpartition(":")[2]
+
+    done = running.idp("serve", "--port", port, check=False)
+
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}" in done.stderr
+
+
+def test_a_free_port_is_taken_at_once_after_an_end() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        listener.listen()
+        with pytest.raises(CannotServe, match=str(port)):
+            serve.check_port("127.0.0.1", port)
+
+    serve.check_port("127.0.0.1", port)
+
+
+def test_it_refuses_debugging_in_production(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = app.extensions["idp"]
+    monkeypatch.setattr(app, "debug", True)
+    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"environment": "production"}))
+
+    with pytest.raises(CannotServe, match="FLASK_DEBUG"):
+        serve.check(app)
+
+
+def test_it_refuses_a_secret_that_others_may_write(tmp_path: Path) -> None:
+    file = tmp_path / "idp_secret"
+    file.write_text("x")
+    file.chmod(0o640)
+    serve.check_secret_files(tmp_path)
+
+    file.chmod(0o660)
+
+    with pytest.raises(CannotServe, match="chmod go-w"):
+        serve.check_secret_files(tmp_path)
+
+
+def test_a_killed_worker_is_replaced(running: live.Live) -> None:
+    victim = workers(running)[0]
+
+    os.kill(victim, signal.SIGKILL)
+
+    wait(lambda: len(workers(running)) == 2 and victim not in workers(running), 15)
+    assert all(requests.get(f"{running.issuer}/health/live", timeout=5).ok for _ in range(20))
+
+
+def test_no_request_carries_our_settings_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Granian copies the process environment into every request's; a page that showed it would show the secret."""
+    from granian.wsgi import _callback_wrapper
+
+    monkeypatch.setenv("IDP_SECRET", "marker")
+    monkeypatch.setenv("idp_smtp_password", "marker")
+    serve.forget_environment()
+    seen: dict[str, object] = {}
+
+    def show(environ: dict[str, object], start: object) -> list[bytes]:
+        seen.update(environ)
+        return []
+
+    class Protocol:
+        def response_bytes(self, *_: object) -> None: ...
+
+    _callback_wrapper(show, {})(Protocol(), {"PATH_INFO": "/"})
+
+    assert seen["PATH_INFO"] == "/"
+    assert "marker" not in seen.values()
+
+
+def test_the_access_log_names_routes_and_nobody(running: live.Live) -> None:
+    marker = secrets.token_hex(4)
+
+    requests.get(f"{running.issuer}/i/{marker}/sign_in/credentials?login_hint={marker}@example.org", timeout=5)
+
+    log = running.folder / "serve.log"
+    wait(lambda: "/i/<interaction_id>" in log.read_text(), 5)
+    assert marker not in log.read_text()
+
+
+def test_sigterm_ends_it_after_the_requests_that_have_begun(tmp_path: Path) -> None:
+    with live.provider(tmp_path, workers=2) as provider:
+        children = workers(provider)
+        os.kill(server(provider), signal.SIGTERM)
+        wait(lambda: not any(map(_is_running, children)), 20)
+
+    log = (tmp_path / "serve.log").read_text()
+    assert "Traceback" not in log
+    assert "refused to gracefully stop" not in log
+
+
+def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
+    with live.provider(tmp_path, workers=2) as provider:
+        children = workers(provider)
+        os.kill(server(provider), signal.SIGKILL)
+        wait(lambda: not any(map(_is_running, children)), 40)
+
+
+def test_every_chore_can_be_done_at_any_time(app: Flask) -> None:
+    for seconds, chore in serve.chores(app):
+        assert seconds >= 1
+        chore()
+
+
+def test_ended_messages_are_forgotten_after_a_week(app: Flask) -> None:
+    with transaction() as session:
+        for name, state, days in (("old", "sent", 8), ("waiting", "pending", 8), ("young", "sent", 6)):
+            created = now() - timedelta(days=days)
+            session.add(
+                OutboxMessage(
+                    id=name,
+                    medium="mail",
+                    name="enrol_code",
+                    target="t",
+                    state=state,
+                    created_at=created,
+                    next_try_at=created,
+                    expires_at=created,
+                )
+            )
+
+    removed = serve.forget_old_messages()
+
+    assert removed == 1
+    assert set(db.session.scalars(select(OutboxMessage.id))) == {"waiting", "young"}
+
+
+def server(provider: live.Live) -> int:
+    """The process id of the server: the one that listens on the issuer's port and has our command line."""
+    port = provider.issuer.rpartition(":")[2]
+    for process in Path("/proc").glob("[0-9]*"):
+        words = _read(process / "cmdline").split("\0")
+        if "serve" in words and port in words and "-m" in words:
+            return int(process.name)
+    raise AssertionError("the server does not run")
+
+
+def workers(provider: live.Live) -> list[int]:
+    """The worker processes of the server."""
+    parent = server(provider)
+    return [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if f"\nPPid:\t{parent}\n" in _read(process / "status") and "spawn_main" in _read(process / "cmdline")
+    ]
+
+
+def wait(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def _is_running(process: int) -> bool:
+    return "\nState:\tZ" not in (status := _read(Path(f"/proc/{process}/status"))) and bool(status)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
