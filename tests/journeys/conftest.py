@@ -156,7 +156,8 @@ def picture() -> Callable[[Page, str], None]:
         size = page.viewport_size
         for width in (390, 1280):
             page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=str(Path(folder) / f"{name}-{width}.png"), full_page=True)
+            # hiding the caret would write `style` into every field, which the pages themselves must not have
+            page.screenshot(path=str(Path(folder) / f"{name}-{width}.png"), full_page=True, caret="initial")
         page.set_viewport_size(size or {"width": 1280, "height": 900})
 
     return take
