@@ -7,6 +7,9 @@
   const focusSummary = () => document.activeElement === document.body && summary.focus();
   if (summary) addEventListener("load", () => setTimeout(focusSummary, 200));
 
+  // A page with errors answered a POST: make it an address, so that «back» shows the form instead of asking to resend it.
+  if (summary) history.replaceState(history.state, "", location.href);
+
   // A line for screen readers beside a control that has just done something.
   function announcer(after) {
     const line = document.createElement("span");

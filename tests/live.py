@@ -74,7 +74,7 @@ class Live:
 
     def code(self, to: str, *, after: int = 0) -> str:
         """The newest six digits sent to this address, once there are more than `after` messages."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             found = self.messages(to)
             if len(found) > after and (digits := re.search(r"\b(\d{6})\b", found[0]["text"])):

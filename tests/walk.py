@@ -46,12 +46,12 @@ class Walker(requests.Session):
         self.headers["Accept-Language"] = "fr"
 
     def open(self, url: str) -> Page:
-        return Page(self.get(urljoin(self.live.issuer, url), timeout=20))
+        return Page(self.get(urljoin(self.live.issuer, url), timeout=60))
 
     def answer(self, page: Page, _form: int = 0, **values: str) -> Page:
         """Fill in a form of the page and send it."""
         action, given = page.form(_form)
-        return Page(self.post(action, data={**given, **values}, timeout=20))
+        return Page(self.post(action, data={**given, **values}, timeout=60))
 
     def enrol(self, page: Page, person: Person, factor: str = "sms") -> Page:
         """From step 1 to the page after the success page; `page` shows step 1."""

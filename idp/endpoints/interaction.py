@@ -76,7 +76,7 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
     with interactions.lease(interaction_id):
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
-            return error_page(400, "expired")
+            return _stale()
         page = _permitted(interaction, flow_name, step_name)
         if page is None:
             return _see(interaction)
@@ -106,7 +106,7 @@ def cancel(interaction_id: str) -> Response:
     """Forget what was entered and return to the start."""
     interaction = _load(interaction_id)
     if not _csrf_fits(interaction):
-        return error_page(400, "expired")
+        return _stale()
     page = next_page(provider.flows, interaction)
     if page and page[0].cancel == "confirm":
         flow = page[0]
@@ -122,7 +122,7 @@ def extend(interaction_id: str) -> Response:
     """«Continuer» of the session dialog: the idle time begins anew."""
     interaction = _load(interaction_id)
     if not _csrf_fits(interaction):
-        return error_page(400, "expired")
+        return _stale()
     interactions.save(interaction)
     return make_response("", 204)
 
@@ -296,6 +296,11 @@ def _paused(interaction: Interaction, flow: Flow, pause: Paused) -> Response:
         "paused.html", until=pause.until, limit=pause.limit.name, flow=flow.name, entrance=_entrances(interaction)
     )
     return make_response(html, 429)
+
+
+def _stale() -> Response:
+    """A form of another browser, another visit or none: nothing happens."""
+    return error_page(400, "expired", enrolling="/enrol/" in request.path)
 
 
 def _csrf_fits(interaction: Interaction) -> bool:

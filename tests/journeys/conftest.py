@@ -121,7 +121,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
         context = chromium.new_context(
             locale=f"{language}-CH", java_script_enabled=scripts, viewport={"width": width, "height": 900}
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(40_000)
         contexts.append(context)
         context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         context.on("request", lambda request: complaints.append(request.url) if _is_foreign(request.url) else None)

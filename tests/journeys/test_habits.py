@@ -59,9 +59,6 @@ def test_the_back_button_shows_each_step_with_what_was_entered(house: House, vis
     assert len(house.live.messages(person.email)) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the page with errors is the answer to a POST: Chromium asks whether to send the form again"
-)
 def test_the_back_button_asks_nobody_to_send_a_form_again(house: House, visit: Visit) -> None:
     """A page with errors is the answer to a POST: who goes back over it must not meet the browser's own question."""
     person, page = house.person(), visit()

@@ -60,12 +60,12 @@ class Racer:
 
     def code(self, walker: Walker) -> str:
         """An authorization code of a signed-in browser."""
-        response = walker.get(self.address(), allow_redirects=False, timeout=20)
+        response = walker.get(self.address(), allow_redirects=False, timeout=60)
         for _ in range(4):
             location = response.headers.get("Location", "")
             if location.startswith(CALLBACK):
                 return parse_qs(urlsplit(location).query)["code"][0]
-            response = walker.get(f"{self.live.issuer}{location}", allow_redirects=False, timeout=20)
+            response = walker.get(f"{self.live.issuer}{location}", allow_redirects=False, timeout=60)
         raise AssertionError(f"no code: {response.status_code} {response.text[:500]}")
 
     def redeem(self, code: str) -> requests.Response:
@@ -89,7 +89,7 @@ class Racer:
         page = walker.answer(page, code=self.confirmation(page, person, factor))
         expect(page, "/done")
         action, fields = page.form()
-        walker.post(action, data=fields, allow_redirects=False, timeout=20)
+        walker.post(action, data=fields, allow_redirects=False, timeout=60)
         return person, walker
 
     def until_confirmation(self, walker: Walker, person: Person, factor: str) -> Page:
