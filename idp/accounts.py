@@ -11,6 +11,10 @@ from .email_address import canonical as canonical_email
 from .models import Account
 from .models import RefreshFamily
 from .provider import provider
+from .throttle import Limit
+
+WRONG_PASSWORDS = Limit("password", tries=10, window=3600, pause=900)
+"""Of one account, or of one name that nobody has."""
 
 
 def canonical(kind: str, name: str) -> str:

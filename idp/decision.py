@@ -184,9 +184,26 @@ def _end_visit(interaction: Interaction, before: Session | None) -> Response:
     return response
 
 
+def origins_ahead(interaction: Interaction) -> list[str]:
+    """Where the last form's answer may lead; browsers hold every hop of it against `form-action` (CSP3 §6.4.1)."""
+    client = interaction.client if interaction.request else _default_client()
+    ways = [client.initiate_login_uri or "", *client.redirect_uris] if client else [provider.settings.fund_url]
+    if interaction.request:
+        ways.append(interaction.request.redirect_uri)
+    return sorted({responses.origin_of(way) for way in ways if way})
+
+
+def _default_client() -> Client | None:
+    return db.session.scalar(
+        select(Client)
+        .where(Client.is_default.is_(True), Client.disabled_at.is_(None))
+        .order_by(Client.client_id)
+        .limit(1)
+    )
+
+
 def _way_on() -> Response:
-    wanted = select(Client).where(Client.is_default.is_(True), Client.disabled_at.is_(None)).limit(1)
-    default = db.session.scalar(wanted)
+    default = _default_client()
     if default is None or default.initiate_login_uri is None:
         return responses.go(provider.settings.fund_url)
     return responses.go(default.initiate_login_uri, {"iss": provider.settings.issuer})

@@ -36,6 +36,8 @@ class Choice(Step):
     def is_due(self, interaction: Interaction) -> bool:
         if len(provider.settings.audiences) < 2 or interaction.answers.get(KEY) or interaction.proofs:
             return False
+        if "act" in interaction.answers:  # the letter says already who its reader is
+            return False
         client = interaction.client
         return not (client and client.audience)
 

@@ -9,6 +9,7 @@ from idp import accounts
 from idp import audit
 from idp import outbox
 from idp import passwords
+from idp import throttle
 from idp.clock import now
 from idp.db import transaction
 from idp.flow import Step
@@ -67,7 +68,9 @@ class NewPassword(Step):
         account = progress.proven_account(interaction)
         if account is None or "second_factor" not in progress.of(interaction):
             raise LookupError("A new password is set for nobody.")
-        _set(account.id, passwords.hash(form.password.data))
+        account_id = account.id
+        _set(account_id, passwords.hash(form.password.data))
+        throttle.clear(accounts.WRONG_PASSWORDS, f"account:{account_id}")  # the pause page led here
         interaction.answers.pop(progress.NAME)
         interaction.goal = "sign_in"
         interaction.notify("ok", Text("fp.done.h1"))

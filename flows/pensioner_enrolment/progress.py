@@ -34,6 +34,7 @@ def keep_draft(interaction: Interaction) -> None:
     """Keep the finished steps for the person."""
     facts = of(interaction)
     kept = {
+        "letter": facts["activation_code_id"],
         NAME: {name: facts[name] for name in KEPT if name in facts},
         second_factor.KEY: interaction.answers.get(second_factor.KEY, {}),
     }
@@ -50,6 +51,9 @@ def attach_draft(interaction: Interaction) -> bool:
     if value is None:
         return False
     kept = json.loads(provider.vault.open(b64decode(value["sealed"]), f"{DRAFT}:{person}"))
+    if kept["letter"] != facts["activation_code_id"]:  # another letter: what was begun with the old one is void
+        drop_draft(person)
+        return False
     facts.update(kept[NAME])
     interaction.answers[second_factor.KEY] = kept[second_factor.KEY]
     return bool(kept[NAME])

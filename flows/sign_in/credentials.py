@@ -9,6 +9,7 @@ from idp import accounts
 from idp import audit
 from idp import passwords
 from idp import throttle
+from idp.accounts import WRONG_PASSWORDS
 from idp.db import transaction
 from idp.flow import Blocked
 from idp.flow import Refused
@@ -16,13 +17,11 @@ from idp.flow import Step
 from idp.interaction import Interaction
 from idp.models import Account
 from idp.texts import Text
-from idp.throttle import Limit
 from pensioners import activation
 
 from ..fields import IdentifierField
 from ..fields import SecretField
 
-WRONG_PASSWORDS = Limit("password", tries=10, window=3600, pause=900)
 FROM_ONE_ADDRESS = ("sign_in", 120, 600)
 
 

@@ -15,6 +15,7 @@ from .. import session as sessions
 from ..db import db
 from ..flow import Flow
 from ..models import Client
+from ..provider import provider
 from .interaction import open_page
 
 LONGEST_CARRIED = 64
@@ -36,8 +37,8 @@ def _enter(flow: Flow) -> Callable[[], Response]:
             if value := request.args.get(name, "")[:LONGEST_CARRIED]:
                 interaction.answers[name] = value
         response = open_page(interaction)
-        if "lang" in request.args:
-            response.location = f"{response.location}?lang={request.args['lang'][:2]}"
+        if request.args.get("lang") in provider.texts.languages:
+            response.location = f"{response.location}?lang={request.args['lang']}"
         return response
 
     return enter

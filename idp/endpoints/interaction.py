@@ -21,6 +21,7 @@ from wtforms import Form
 from .. import interaction as interactions
 from .. import pages
 from ..decision import deny
+from ..decision import origins_ahead
 from ..decision import resume
 from ..errors import page as error_page
 from ..flow import Blocked
@@ -32,7 +33,6 @@ from ..flow import next_page
 from ..flow import step_before
 from ..interaction import Interaction
 from ..provider import provider
-from ..response import origin_of
 from ..texts import Text
 from ..throttle import Paused
 
@@ -136,8 +136,7 @@ def _load(interaction_id: str) -> Interaction:
     interaction = interactions.load(interaction_id)
     asked = interaction.request.ui_locales if interaction.request else ()
     pages.speak(ui_locales=asked, stored=interaction.language, since=interaction.started_at)
-    if interaction.request:
-        g.form_action = [origin_of(interaction.request.redirect_uri)]
+    g.form_action = origins_ahead(interaction)
     return interaction
 
 
