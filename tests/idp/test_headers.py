@@ -55,7 +55,9 @@ def test_a_form_may_go_to_the_client_being_answered_and_to_us_only(app: Flask) -
     page = visitor.open("/authorize", **request_of(a_client(), redirect_uri=CALLBACK))
 
     assert "form-action 'self' https://rp.example;" in page.response.headers["Content-Security-Policy"]
-    assert "form-action 'self';" in visitor.open("/signin").response.headers["Content-Security-Policy"]
+    own = visitor.open("/signin").response.headers["Content-Security-Policy"]
+    assert "form-action 'self' https://www.valora-pensionskasse.com;" in own  # without a default client it ends there
+    assert "form-action 'self';" in visitor.open("/terms").response.headers["Content-Security-Policy"]
 
 
 def test_no_page_has_script_or_style_of_its_own(app: Flask) -> None:

@@ -257,3 +257,17 @@ def test_annuler_at_sign_in_tells_the_portal(house: House, visit: Visit) -> None
     expect(page.locator("h1")).to_have_text("Vous avez annulé la connexion")
     page.click("main a.btn.primary")
     expect(page).to_have_url(re.compile(re.escape(house.live.issuer)))
+
+
+def test_the_letters_qr_code_opens_step_one_and_leads_to_the_portal(house: House, visit: Visit) -> None:
+    """A visit without a client: the browser must let its last form end at the default client."""
+    person, page = house.person(), visit()
+
+    page.goto(f"{house.live.issuer}/enrol?act={person.code.replace(' ', '')}")
+    assert "act=" not in page.url
+    assert page.input_value("#id") == ""
+    assert page.input_value("#act").replace(" ", "") == person.code.replace(" ", "")
+    steps.enrol(page, house.live, person, "sms")
+    steps.press_next(page)
+
+    expect(page.locator("body")).to_contain_text(person.last_name)
