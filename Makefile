@@ -25,7 +25,7 @@ lint: $(VENV)/.dev ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev ## bring the code into the common form
 	$(BIN)/ruff check --fix-only --quiet .

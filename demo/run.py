@@ -7,6 +7,7 @@ would be on the letters, the logs. Both programs end with this one, however it e
 import ctypes
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -91,7 +92,7 @@ def settings(house: House) -> dict[str, str]:
         house.folder.mkdir(parents=True, exist_ok=True)
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as new:
             new.write("# The settings of `make run`, made at its first run. See idp/settings.py for all of them.\n")
-            new.writelines(f"{name}={value}\n" for name, value in _first_settings(house).items())
+            new.writelines(f"{name}={shlex.quote(value)}\n" for name, value in _first_settings(house).items())
     kept = dict(_read(file))
     if "PORT" in os.environ:
         kept["IDP_ISSUER"] = house.issuer
@@ -150,7 +151,7 @@ def _read(file: Path) -> Iterator[tuple[str, str]]:
     for line in file.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             name, _, value = line.partition("=")
-            yield name.strip(), value.strip()
+            yield name.strip(), shlex.split(value)[0] if value.startswith("'") else value
 
 
 def _port(name: str, default: int) -> int:

@@ -89,6 +89,8 @@ def test_a_newcomer_is_told_what_to_try_and_it_is_there(tmp_path: Path) -> None:
         settings = first.folder / "env"
         assert stat.S_IMODE(settings.stat().st_mode) == 0o600
         secret = settings.read_text()
+        doctor = ["sh", "-c", f"set -a; . {settings}; exec {sys.executable} -m cli doctor"]
+        assert subprocess.run(doctor, cwd=ROOT, capture_output=True, check=False).returncode == 0, "as the README says"
 
     with house(tmp_path / "var") as second:
         assert second.answers()
