@@ -45,7 +45,7 @@ class Factor(ABC):
     kind: ClassVar[str]
     """Names the authenticators, the templates and the setting."""
     word: ClassVar[str]
-    """Names its texts: `e4.<word>`, `e4.<word>_hint`, `tf.m.<word>`, `method.<word>`."""
+    """Names its texts: `e4.<word>`, `e4.<word>_hint`, `tf.<word>.h1`, `tf.m.<word>`, `method.<word>`."""
     method: ClassVar[str]
     """What it adds to `amr` (RFC 8176 §2)."""
     preparation: ClassVar[type[Form] | None] = None
