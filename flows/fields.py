@@ -12,6 +12,7 @@ import phonenumbers
 from phonenumbers import NumberParseException
 from phonenumbers import PhoneNumberType
 from wtforms import BooleanField
+from wtforms import Form
 from wtforms import PasswordField
 from wtforms import StringField
 from wtforms import ValidationError
@@ -28,6 +29,9 @@ from pensioners import birth_date
 ANY_DASH_OR_BLANK = re.compile(r"[\s\u00ad\u200b-\u200d\u2060\ufeff\-\u2010-\u2015\u2212.]")
 SIX_DIGITS = re.compile(r"(?<![0-9])([0-9]{3})[ \u00a0\u202f-]?([0-9]{3})(?![0-9])")
 CODE_DIGITS = 6
+ONE_TIME_CODE = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}
+USERNAME = {"autocomplete": "username", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}
+NEW_PASSWORD = {"autocomplete": "new-password", "autocapitalize": "none", "spellcheck": "false"}
 MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 
 
@@ -112,6 +116,9 @@ class ActivationCodeField(TolerantField):
 class CodeField(TolerantField):
     """Six digits, alone, in groups, or within the pasted message; never shown back."""
 
+    def __init__(self, label: str = "tf.code", **kwargs: Any) -> None:
+        super().__init__(label, description="code.hint", render_kw=ONE_TIME_CODE, **kwargs)
+
     def understand(self, text: str) -> str:
         plain = unicodedata.normalize("NFKC", text)
         compact = ANY_DASH_OR_BLANK.sub("", plain)
@@ -188,3 +195,9 @@ class AcceptField(BooleanField):
     def pre_validate(self, form: Any) -> None:
         if not self.data:
             raise wrong(self.refused)
+
+
+class CodeForm(Form):
+    """One code that was sent, or that an app shows."""
+
+    code = CodeField()

@@ -11,17 +11,15 @@ import json
 import secrets
 from base64 import b64decode
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from dataclasses import field
-from time import monotonic
-from time import sleep
 from typing import Any
 
 from flask import Response
 from flask import request as http
 
+from . import lease as leases
 from .assurance import Proof
 from .clock import epoch
 from .db import db
@@ -32,14 +30,11 @@ from .request import AuthorizationRequest
 from .session import Session
 from .session import cookie_name
 from .session import set_cookie
-from .store import StoreUnavailable
 from .texts import Text
 
 KIND = "interaction"
 BROWSER_SECONDS = 86400
 ANSWERED_SECONDS = 3600
-LEASE_SECONDS = 10
-LEASE_POLL_SECONDS = 0.05
 
 
 class Expired(Exception):
@@ -203,18 +198,9 @@ def _put(interaction: Interaction, seconds: int, *, answered: bool = False) -> N
     provider.store.put(KIND, interaction.id, {"sealed": b64encode(sealed).decode(), "answered": answered}, seconds)
 
 
-@contextmanager
-def lease(interaction_id: str) -> Iterator[None]:
+def lease(interaction_id: str) -> AbstractContextManager[None]:
     """One submission at a time; whoever comes while another is at work waits for a moment, then goes ahead."""
-    deadline = monotonic() + LEASE_SECONDS
-    while not provider.store.add_once("interaction_lease", interaction_id, LEASE_SECONDS):
-        if monotonic() > deadline:
-            raise StoreUnavailable("an interaction's lease was never returned")
-        sleep(LEASE_POLL_SECONDS)
-    try:
-        yield
-    finally:
-        provider.store.delete("interaction_lease", interaction_id)
+    return leases.lease("interaction_lease", interaction_id)
 
 
 def _browser_cookie() -> str | None:

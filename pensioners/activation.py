@@ -137,6 +137,11 @@ def consume(session: Session, pensioner_id: str, activation_code_id: str, accoun
             raise AlreadyUsed
 
 
+def has_account(pensioner_id: str) -> bool:
+    """Whether this person has enrolled."""
+    return db.session.scalar(select(Pensioner.account_id).where(Pensioner.id == pensioner_id)) is not None
+
+
 def find_account_id(ahv_digits: str) -> str | None:
     """The account of the person with this AHV number, for sign-in."""
     prints = provider.vault.fingerprints("ahv", ahv_digits)

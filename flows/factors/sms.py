@@ -19,6 +19,7 @@ from ..factor import Enrolled
 from ..factor import Factor
 from ..factor import Holder
 from ..fields import CodeField
+from ..fields import CodeForm
 from ..fields import MobileNumberField
 from ..sent_codes import check
 from ..sent_codes import permit
@@ -34,24 +35,10 @@ class NumberForm(Form):
     )
 
 
-class CodeForm(Form):
-    """The code of the SMS."""
-
-    code = CodeField(
-        "tf.code",
-        description="code.hint",
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
-    )
-
-
-class EnrolForm(CodeForm):
+class EnrolForm(Form):
     """Step 5a, in the paper's words."""
 
-    code = CodeField(
-        "e5.sms.label",
-        description="code.hint",
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
-    )
+    code = CodeField("e5.sms.label")
 
 
 class Sms(Factor):

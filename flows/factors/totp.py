@@ -23,6 +23,7 @@ from ..factor import Enrolled
 from ..factor import Factor
 from ..factor import Holder
 from ..fields import CodeField
+from ..fields import CodeForm
 
 STEP_SECONDS = 30
 AT_SET_UP = 2
@@ -31,24 +32,10 @@ AT_SIGN_IN = 1
 WRONG_CODES = Limit("totp", tries=10, window=3600, pause=900)
 
 
-class CodeForm(Form):
-    """The code of the app."""
-
-    code = CodeField(
-        "tf.code",
-        description="code.hint",
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
-    )
-
-
-class EnrolForm(CodeForm):
+class EnrolForm(Form):
     """Step 5b, in the paper's words."""
 
-    code = CodeField(
-        "e5.app.label",
-        description="code.hint",
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
-    )
+    code = CodeField("e5.app.label")
 
 
 class Totp(Factor):

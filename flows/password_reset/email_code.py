@@ -16,22 +16,12 @@ from idp.interaction import Interaction
 from idp.one_time_codes import PASSWORD_RESET
 from idp.texts import Text
 
-from ..fields import CodeField
+from ..fields import CodeForm
 from ..sent_codes import check
 from ..sent_codes import permit
 from . import progress
 
 NOBODY = "nobody@invalid.invalid"
-
-
-class EmailCodeForm(Form):
-    """Six digits."""
-
-    code = CodeField(
-        "tf.code",
-        description="code.hint",
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
-    )
 
 
 class EmailCode(Step):
@@ -43,7 +33,7 @@ class EmailCode(Step):
         return "email_code" not in progress.of(interaction)
 
     def form(self, interaction: Interaction) -> type[Form]:
-        return EmailCodeForm
+        return CodeForm
 
     def begin(self, interaction: Interaction) -> None:
         """Send the code; for nobody do the same work, and let the message expire unsent."""

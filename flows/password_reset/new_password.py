@@ -18,20 +18,19 @@ from idp.models import Account
 from idp.texts import Text
 from pensioners import activation
 
+from ..fields import NEW_PASSWORD
 from ..fields import SecretField
 from ..passwords import judge
 from ..passwords import repeated
 from ..passwords import rules
 from . import progress
 
-NEW = {"autocomplete": "new-password", "autocapitalize": "none", "spellcheck": "false"}
-
 
 class NewPasswordForm(Form):
     """The new password, twice."""
 
-    password = SecretField("fp.new.pw", empty="pw.err.empty", render_kw=NEW)
-    password2 = SecretField("fp.new.pw2", empty="pw.err.repeat_empty", render_kw=NEW)
+    password = SecretField("fp.new.pw", empty="pw.err.empty", render_kw=NEW_PASSWORD)
+    password2 = SecretField("fp.new.pw2", empty="pw.err.repeat_empty", render_kw=NEW_PASSWORD)
 
     account_id: str
 

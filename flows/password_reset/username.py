@@ -11,6 +11,7 @@ from idp.flow import Step
 from idp.interaction import Interaction
 from pensioners import activation
 
+from ..fields import USERNAME
 from ..fields import IdentifierField
 from ..second_factor import selection
 from . import progress
@@ -25,12 +26,7 @@ class UsernameForm(Form):
         "signin.username",
         description="signin.username_hint",
         empty="signin.err.user_empty",
-        render_kw={
-            "autocomplete": "username",
-            "inputmode": "email",
-            "autocapitalize": "none",
-            "spellcheck": "false",
-        },
+        render_kw=USERNAME,
     )
 
 

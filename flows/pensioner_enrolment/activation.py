@@ -8,8 +8,11 @@ from idp import outbox
 from idp.clock import now
 from idp.db import transaction
 from idp.interaction import Interaction
+from idp.lease import lease
 from idp.models import Account
 from idp.models import Authenticator
+from idp.provider import provider
+from idp.texts import Text
 from pensioners import activation as letters
 from pensioners.activation import AlreadyUsed
 
@@ -18,6 +21,9 @@ from ..factors import Enrolled
 from ..factors import of_kind
 from . import progress
 
+CLAIM = "email_claim"
+"""One activation with an address at a time: the database would let two have it (decision 22)."""
+
 
 def holder(interaction: Interaction) -> Holder:
     """The pensioner, who has no account yet."""
@@ -25,7 +31,7 @@ def holder(interaction: Interaction) -> Holder:
     return Holder(
         interaction.id,
         f"pensioner:{facts['pensioner_id']}",
-        interaction.language or "de",
+        interaction.language or provider.settings.default_language,
         account_name=facts.get("email", ""),
     )
 
@@ -40,7 +46,16 @@ def activate(interaction: Interaction, enrolled: Enrolled) -> None:
     try:
         account_id = _create(interaction, enrolled)
     except AlreadyUsed:
-        interaction.answers[progress.NAME] = {"exists": True}
+        progress.drop_draft(person)
+        if letters.has_account(person):
+            interaction.answers[progress.NAME] = {"exists": True}
+        else:  # replaced, expired, or no longer of the fund since step 1
+            interaction.answers.pop(progress.NAME)
+            interaction.notify("warn", Text("e1.err.code_old"))
+        return
+    except EmailTaken:
+        progress.ask_another_email(interaction)
+        interaction.notify("warn", Text("e2.err.taken"))
         return
     facts["account_id"] = account_id
     progress.drop_draft(person)
@@ -48,17 +63,23 @@ def activate(interaction: Interaction, enrolled: Enrolled) -> None:
     interaction.prove(factor.method, account_id)
 
 
+class EmailTaken(Exception):
+    """Somebody else has made an account with this address since step 3."""
+
+
 def _create(interaction: Interaction, enrolled: Enrolled) -> str:
     facts, factor, moment = progress.of(interaction), of_kind(enrolled.kind), now()
     if facts["confirmed"] != facts["email"]:
         raise LookupError("An account is made with an unproven e-mail address.")
-    with transaction() as session:
+    with lease(CLAIM, accounts.email_fingerprint(facts["email"])), transaction() as session:
+        if accounts.email_is_used(facts["email"]) and not letters.has_account(facts["pensioner_id"]):
+            raise EmailTaken
         account = Account(
             email=facts["email"],
             email_fingerprint=accounts.email_fingerprint(facts["email"]),
             email_verified_at=moment,
             password_hash=facts["password_hash"],
-            language=interaction.language or "de",
+            language=interaction.language or provider.settings.default_language,
             terms_version=facts["terms_version"],
             terms_accepted_at=datetime.fromisoformat(facts["terms_at"]),
         )

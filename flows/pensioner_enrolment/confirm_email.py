@@ -25,11 +25,7 @@ from .activation import holder
 class ConfirmEmailForm(Form):
     """Six digits."""
 
-    code = CodeField(
-        "e3.code",
-        description="code.hint",
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"},
-    )
+    code = CodeField("e3.code")
 
 
 class ConfirmEmail(Step):

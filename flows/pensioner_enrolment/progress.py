@@ -59,6 +59,16 @@ def attach_draft(interaction: Interaction) -> bool:
     return bool(kept[NAME])
 
 
+def ask_another_email(interaction: Interaction) -> None:
+    """Back to step 2; the address must be proven, and the second factor confirmed, anew."""
+    facts = of(interaction)
+    for name in ("email", "typed_email", "confirmed"):
+        facts.pop(name, None)
+    again = {f"{NAME}/confirm-email", f"{NAME}/confirm-second-factor"}
+    interaction.begun = [begun for begun in interaction.begun if begun not in again]
+    drop_draft(facts["pensioner_id"])
+
+
 def drop_draft(person: str) -> None:
     """Forget the finished steps."""
     provider.store.delete(DRAFT, person)

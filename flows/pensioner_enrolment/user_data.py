@@ -14,14 +14,13 @@ from idp.interaction import Interaction
 from idp.texts import Text
 from pensioners import activation
 
+from ..fields import NEW_PASSWORD
 from ..fields import EmailField
 from ..fields import SecretField
 from ..passwords import judge
 from ..passwords import repeated
 from ..passwords import rules
 from . import progress
-
-NEW = {"autocomplete": "new-password", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class UserDataForm(Form):
@@ -38,8 +37,8 @@ class UserDataForm(Form):
             "spellcheck": "false",
         },
     )
-    password = SecretField("e2.pw", empty="pw.err.empty", render_kw=NEW)
-    password2 = SecretField("e2.pw2", empty="pw.err.repeat_empty", render_kw=NEW)
+    password = SecretField("e2.pw", empty="pw.err.empty", render_kw=NEW_PASSWORD)
+    password2 = SecretField("e2.pw2", empty="pw.err.repeat_empty", render_kw=NEW_PASSWORD)
     suggested = HiddenField()
     """The suggestion shown with the last answer: asked once, then the address is accepted as it is."""
 
@@ -66,8 +65,8 @@ class UserDataForm(Form):
 class ChangeForm(UserDataForm):
     """The same page later: a password that is set may stay, its fields empty."""
 
-    password = SecretField("e2.pw", description="e2.pw_kept", empty="", render_kw=NEW)
-    password2 = SecretField("e2.pw2", empty="", render_kw=NEW)
+    password = SecretField("e2.pw", description="e2.pw_kept", empty="", render_kw=NEW_PASSWORD)
+    password2 = SecretField("e2.pw2", empty="", render_kw=NEW_PASSWORD)
 
     def validate(self, extra_validators: Any = None) -> bool:
         """Both empty keep the password; one of them asks for the other."""

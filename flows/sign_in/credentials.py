@@ -19,6 +19,7 @@ from idp.models import Account
 from idp.texts import Text
 from pensioners import activation
 
+from ..fields import USERNAME
 from ..fields import IdentifierField
 from ..fields import SecretField
 
@@ -32,12 +33,7 @@ class CredentialsForm(Form):
         "signin.username",
         description="signin.username_hint",
         empty="signin.err.user_empty",
-        render_kw={
-            "autocomplete": "username",
-            "inputmode": "email",
-            "autocapitalize": "none",
-            "spellcheck": "false",
-        },
+        render_kw=USERNAME,
     )
     password = SecretField(
         "signin.password",

@@ -104,27 +104,31 @@ def ask_cancel(interaction_id: str) -> Response:
 @blueprint.post("/i/<interaction_id>/cancel")
 def cancel(interaction_id: str) -> Response:
     """Forget what was entered and return to the start."""
-    interaction = _load(interaction_id)
-    if not _csrf_fits(interaction):
-        return _stale()
-    page = next_page(provider.flows, interaction)
-    if page and page[0].cancel == "confirm":
-        flow = page[0]
-        flow.steps[0].undo(interaction)
-        _undo_after(interaction, flow, flow.steps[0])
-        interaction.goal = DEFAULT_GOAL
-        interaction.notify("info", Text("cancel.done"))
-    return _follow(interaction)
+    _load(interaction_id)
+    with interactions.lease(interaction_id):
+        interaction = _load(interaction_id)
+        if not _csrf_fits(interaction):
+            return _stale()
+        page = next_page(provider.flows, interaction)
+        if page and page[0].cancel == "confirm":
+            flow = page[0]
+            flow.steps[0].undo(interaction)
+            _undo_after(interaction, flow, flow.steps[0])
+            interaction.goal = DEFAULT_GOAL
+            interaction.notify("info", Text("cancel.done"))
+        return _follow(interaction)
 
 
 @blueprint.post("/i/<interaction_id>/extend")
 def extend(interaction_id: str) -> Response:
     """«Continuer» of the session dialog: the idle time begins anew."""
-    interaction = _load(interaction_id)
-    if not _csrf_fits(interaction):
-        return _stale()
-    interactions.save(interaction)
-    return make_response("", 204)
+    _load(interaction_id)
+    with interactions.lease(interaction_id):  # else an older state could be saved over an answer just taken
+        interaction = _load(interaction_id)
+        if not _csrf_fits(interaction):
+            return _stale()
+        interactions.save(interaction)
+        return make_response("", 204)
 
 
 def address(interaction: Interaction, flow: Flow, step: Step) -> str:
