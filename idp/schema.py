@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import JSON
 from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import text
@@ -123,6 +124,14 @@ def _config(connection: Connection, folder: Path) -> Config:
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def is_other_default(context: Any, inspected: Any, column: Any, *defaults: Any) -> bool | None:
+    """Whether a column's default differs from the model's; PostgreSQL compares no JSON values, so their texts are."""
+    if not isinstance(column.type, JSON):
+        return None
+    there, _, written = defaults
+    return (there or "").removesuffix("::json") != (written or "")
 
 
 @lru_cache

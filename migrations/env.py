@@ -6,6 +6,7 @@ from alembic import context
 
 from idp.db import Base
 from idp.db import Moment
+from idp.schema import is_other_default
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
@@ -20,7 +21,7 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,
     render_item=render_item,
-    compare_server_default=True,
+    compare_server_default=is_other_default,
     transactional_ddl=True,
 )
 context.run_migrations()
