@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """`redis://host:6379/0`; without it the store is a table of the database."""
 
+    # The protocol
+    profile: Literal["standard", "conformance"] = "standard"
+    """`conformance` is what the official test suite needs: a password alone, registration open to everybody, implicit
+    and hybrid flows, and neither PKCE nor a nonce demanded of clients without a security profile; test hosts only."""
+    implicit: bool = False
+    """Whether clients may be registered for tokens in the browser's address (implicit and hybrid flows)."""
+
     # The fund and its words
     portal: str = "myVPK"
     """The portal's name in texts and titles."""
@@ -171,6 +178,15 @@ class Settings(BaseSettings):
         return self.environment == "development"
 
     @property
+    def conformance(self) -> bool:
+        return self.profile == "conformance"
+
+    @property
+    def offers_implicit(self) -> bool:
+        """Whether the implicit and hybrid flows exist here at all."""
+        return self.implicit or self.conformance
+
+    @property
     def host(self) -> str:
         """The issuer's host, as it stands in the last line of an SMS."""
         return urlsplit(self.issuer).hostname or ""
@@ -215,6 +231,8 @@ class Settings(BaseSettings):
                 "mail_channel/sms_channel: outbox shows codes to everybody and is for development only; "
                 "set IDP_MAIL_CHANNEL=smtp and IDP_SMS_CHANNEL=sms_http or smpp"
             )
+        if self.profile == "conformance" and not _is_test_host(host or ""):
+            raise ValueError("profile: conformance is refused for this issuer; it exists for the official suite only")
         if self.second_factor == "off" and not _is_test_host(host or ""):
             raise ValueError("second_factor: off is refused for this issuer; it exists for conformance tests only")
         if len(self.sms_sender) > 11:
