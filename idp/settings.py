@@ -7,7 +7,10 @@ that names the setting and says how to mend it.
 
 import json
 import math
+import re
+import ssl
 from collections import Counter
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from typing import Any
@@ -148,6 +151,18 @@ class Settings(BaseSettings):
     smpp_system_id: str | None = None
     smpp_password: SecretStr | None = None
 
+    # Addresses that clients name
+    fetch_private_hosts: tuple[str, ...] = ()
+    """Names (`portal.fund.internal`), addresses and networks (`10.1.2.0/24`) inside to which clients' URIs may lead."""
+    fetch_ca_file: str | None = None
+    """Certificates of authorities (PEM) to trust there beside those of the system."""
+    backchannel_logout: bool = True
+    """Whether applications that registered a `backchannel_logout_uri` are told from here that somebody signed out."""
+    frontchannel_logout: bool = True
+    """Whether the signed-out page loads the `frontchannel_logout_uri` of applications that registered one."""
+    session_management: bool = False
+    """Whether applications may watch the sign-in by an iframe; it needs third-party cookies, rare today."""
+
     # Lives, in seconds
     code_seconds: int = Field(default=60, ge=10, le=600)
     """Life of an authorization code."""
@@ -210,6 +225,26 @@ class Settings(BaseSettings):
             raise ValueError("give it without a path; the provider has a host of its own")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("use https; http is accepted for localhost only")
+        return value
+
+    @field_validator("fetch_private_hosts")
+    @classmethod
+    def _private_hosts_are_names_or_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if re.fullmatch(r"[0-9.]*|.*[:/].*", each):
+                try:
+                    ip_network(each)
+                except ValueError:
+                    raise ValueError(f"give names, addresses or networks like 10.1.2.0/24; not {each!r}") from None
+        return tuple(each.lower().rstrip(".") for each in value)
+
+    @field_validator("fetch_ca_file")
+    @classmethod
+    def _ca_file_holds_certificates(cls, value: str | None) -> str | None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value) if value else None
+        except OSError:
+            raise ValueError("give the path of a file with certificates in PEM form") from None
         return value
 
     @field_validator("secret")

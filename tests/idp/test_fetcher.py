@@ -1,0 +1,405 @@
+"""The guarded fetcher: where it goes, what it sends, how much and how long it takes (security.md 2.41 to 2.43, V30)."""
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+from flask import Flask
+from listener import Listener
+from listener import certificate
+from listener import listener
+
+from idp import fetcher
+from idp.fetcher import FetchFailed
+from idp.fetcher import FetchRefused
+from idp.ip_addresses import is_permitted
+from idp.provider import provider
+from idp.settings import BadSetting
+from idp.settings import load
+
+
+@pytest.fixture
+def settled(apps: Callable[[str], Flask], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Changes settings of an application whose context is pushed."""
+    app = apps("sqlite")
+    with app.app_context():
+        parts = app.extensions["idp"]
+
+        def change(**values: Any) -> None:
+            monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=values))
+
+        yield change
+
+
+@pytest.fixture
+def inside(settled: Callable[..., None]) -> None:
+    """This machine is permitted, and its authority trusted."""
+    settled(fetch_private_hosts=("localhost",), fetch_ca_file=certificate())
+
+
+@pytest.fixture
+def server() -> Iterator[Listener]:
+    with listener() as server:
+        yield server
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Every name has these addresses; the names that were looked up."""
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(fetcher.socket, "getaddrinfo", look_up)
+    return asked
+
+
+# What it sends and brings
+
+
+def test_it_brings_what_is_there(inside: None, server: Listener) -> None:
+    server.kind, server.body = "application/JSON; charset=utf-8", b'{"keys": []}'
+
+    answer = fetcher.get(f"{server.url}/keys?x=1#part")
+
+    assert (answer.status, answer.media_type, answer.json()) == (200, "application/json", {"keys": []})
+    assert [(seen.method, seen.path) for seen in server.seen] == [("GET", "/keys?x=1")]
+    sent = server.seen[0].headers
+    assert (sent["Host"], sent["User-Agent"], sent["Accept"]) == (
+        f"localhost:{server.port}",
+        "vpk-idp",
+        "application/json",
+    )
+    assert {"cookie", "authorization", "referer"}.isdisjoint(name.lower() for name in sent)
+
+
+def test_it_posts_a_form(inside: None, server: Listener) -> None:
+    server.status = 204
+
+    answer = fetcher.post(f"{server.url}/logout", b"logout_token=x", "application/x-www-form-urlencoded")
+
+    assert answer.status == 204
+    assert (server.seen[0].method, server.seen[0].body) == ("POST", b"logout_token=x")
+
+
+def test_a_redirect_is_an_answer_and_not_followed(inside: None, server: Listener) -> None:
+    server.status, server.headers = 302, {"Location": f"{server.url}/inside"}
+
+    answer = fetcher.get(f"{server.url}/out")
+
+    assert answer.status == 302
+    assert len(server.seen) == 1
+    with pytest.raises(FetchFailed):
+        answer.json()
+
+
+def test_proxies_of_the_environment_are_not_used(
+    inside: None, server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listener(tls=False) as proxy:
+        for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+
+        assert fetcher.get(server.url).status == 200
+        assert proxy.connections == 0
+
+
+# Where it goes
+
+
+TRICKS = [
+    *("https://127.0.0.1:{port}/", "https://[::1]:{port}/", "https://0.0.0.0:{port}/", "https://localhost:{port}/"),
+    *("https://localhost.:{port}/", "https://[::ffff:127.0.0.1]:{port}/", "https://[::ffff:7f00:1]:{port}/"),
+    *(
+        "https://2130706433:{port}/",
+        "https://0x7f000001:{port}/",
+        "https://017700000001:{port}/",
+        "https://127.1:{port}/",
+    ),
+    *("https://[::]:{port}/", "https://[64:ff9b::7f00:1]:{port}/", "https://[2002:7f00:1::]:{port}/"),
+    *(
+        "https://example.com@127.0.0.1:{port}/",
+        "https://127.0.0.1:{port}@example.com/",
+        "https://127.0.0.1:{port}\\@x/",
+    ),
+    *("http://127.0.0.1:{port}/", "http://localhost:{port}/", "//127.0.0.1:{port}/", "file:///etc/passwd"),
+    *("gopher://127.0.0.1:{port}/_x", "ftp://127.0.0.1:{port}/", "HTTPS://LOCALHOST:{port}/", "https://:{port}/"),
+    *("https://127.0.0.1:{port}/\r\nX: y", "https://127.0.0.1 :{port}/", "https://localhost%00.example:{port}/"),
+    *("https://\u2460\u2461\u2466.0.0.1:{port}/", "https://[fe80::1%25lo]:{port}/", "data:,x", "", "https://"),
+]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_spelling_of_this_machine_is_reached(settled: Callable[..., None], server: Listener, trick: str) -> None:
+    """security.md 2.42: not even a connection is made."""
+    with pytest.raises(fetcher.FetchError) as refusal:
+        fetcher.get(trick.format(port=server.port))
+
+    assert str(refusal.value) in {FetchRefused.message, FetchFailed.message}
+    assert server.connections == 0
+
+
+INSIDE = [
+    *("10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.8.9.1", "169.254.169.254", "198.18.0.1", "224.0.0.1"),
+    *("255.255.255.255", "0.0.0.0", "192.0.2.1", "fc00::1", "fe80::1", "::1", "::", "ff02::1", "::ffff:10.0.0.1"),
+    *("64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::", "2001::1", "2001:db8::1", "::10.0.0.1", "fec0::1"),
+]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_a_name_that_leads_inside_is_refused(
+    settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    resolve(monkeypatch, address)
+    monkeypatch.setattr(fetcher.socket, "create_connection", lambda *_, **__: pytest.fail("connected"))
+
+    with pytest.raises(FetchRefused):
+        fetcher.get("https://rp.example/")
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1"])
+def test_public_addresses_are_permitted(address: str) -> None:
+    assert is_permitted(ipaddress.ip_address(address), (), is_listed=False)
+
+
+def test_one_address_inside_among_others_is_refused(
+    settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve(monkeypatch, "1.1.1.1", "10.0.0.1")
+    monkeypatch.setattr(fetcher.socket, "create_connection", lambda *_, **__: pytest.fail("connected"))
+
+    with pytest.raises(FetchRefused):
+        fetcher.get("https://rp.example/")
+
+
+def test_a_name_is_looked_up_once(settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: what was judged is what is connected to."""
+    settled(fetch_private_hosts=("rp.example",))
+    asked, reached = resolve(monkeypatch, "127.0.0.1"), []
+    monkeypatch.setattr(fetcher.socket, "create_connection", lambda to, **_: reached.append(to) or _refuse())
+
+    with pytest.raises(FetchFailed):
+        fetcher.get("https://rp.example/")
+
+    assert asked == ["rp.example"]
+    assert reached == [("127.0.0.1", 443)]
+
+
+def _refuse() -> None:
+    raise ConnectionRefusedError
+
+
+def test_the_connected_socket_is_judged_too(
+    settled: Callable[..., None], server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was judged before: nothing is sent to a peer inside."""
+    resolve(monkeypatch, "1.1.1.1")
+    peer = socket.socket()
+    peer.connect(("127.0.0.1", server.port))
+    monkeypatch.setattr(fetcher.socket, "create_connection", lambda *_, **__: peer)
+
+    with pytest.raises(FetchRefused):
+        fetcher.get("https://rp.example/")
+
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("listed", ["localhost", "127.0.0.1", "127.0.0.0/8"])
+def test_an_operator_permits_names_addresses_and_networks(
+    settled: Callable[..., None], server: Listener, listed: str
+) -> None:
+    settled(fetch_private_hosts=(listed, "::1"), fetch_ca_file=certificate())
+
+    assert fetcher.get(server.url).status == 200
+
+
+def test_a_listed_name_still_never_leads_to_the_metadata_of_a_cloud(
+    settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(fetch_private_hosts=("rp.example", "169.254.0.0/16"))
+    resolve(monkeypatch, "169.254.169.254")
+
+    with pytest.raises(FetchRefused):
+        fetcher.get("https://rp.example/")
+
+
+@pytest.mark.parametrize("port", [22, 25, 80, 0, 6379, 5432, 65536, 99999])
+def test_ports_of_other_services_are_refused(inside: None, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setattr(fetcher.socket, "create_connection", lambda *_, **__: pytest.fail("connected"))
+
+    with pytest.raises(FetchRefused):
+        fetcher.get(f"https://localhost:{port}/")
+
+
+def test_http_is_for_listed_hosts_of_a_loopback_issuer(settled: Callable[..., None]) -> None:
+    with listener(tls=False) as plain:
+        with pytest.raises(FetchRefused):
+            fetcher.get(plain.url)
+        settled(fetch_private_hosts=("localhost",))
+        assert fetcher.get(plain.url).status == 200
+        settled(issuer="https://login.fund.example")
+        with pytest.raises(FetchRefused):
+            fetcher.get(plain.url)
+
+
+# What it does not put up with
+
+
+def test_a_certificate_nobody_trusts_is_refused(settled: Callable[..., None], server: Listener) -> None:
+    settled(fetch_private_hosts=("localhost",))
+
+    with pytest.raises(FetchFailed):
+        fetcher.get(server.url)
+
+    assert server.seen == []
+
+
+def test_a_certificate_of_another_name_is_refused(
+    settled: Callable[..., None], server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(fetch_private_hosts=("rp.example",), fetch_ca_file=certificate())
+    resolve(monkeypatch, "127.0.0.1")
+
+    with pytest.raises(FetchFailed):
+        fetcher.get(f"https://rp.example:{server.port}/")
+
+    assert server.seen == []
+
+
+def test_too_much_is_refused(inside: None, server: Listener) -> None:
+    server.body = b" " * (fetcher.LARGEST + 1)
+    with pytest.raises(FetchFailed):
+        fetcher.get(server.url)
+
+    server.body = b" " * fetcher.LARGEST
+    assert len(fetcher.get(server.url).body) == fetcher.LARGEST
+
+
+def test_what_is_compressed_is_refused(inside: None, server: Listener) -> None:
+    server.headers = {"Content-Encoding": "gzip"}
+
+    with pytest.raises(FetchFailed):
+        fetcher.get(server.url)
+
+
+def drip_body(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+    _drip(handler, b" ")
+
+
+def drip_head(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    _drip(handler, b"x")
+
+
+def no_end_of_heads(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    _drip(handler, b"X: y\r\n" * 50)
+
+
+def only_continue(handler: BaseHTTPRequestHandler) -> None:
+    _drip(handler, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def silence(handler: BaseHTTPRequestHandler) -> None:
+    handler.server.listener.stopped.wait(10)  # type: ignore[attr-defined]
+
+
+def no_http(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"220 mail.example ESMTP\r\n")
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def wrong_chunks(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n")
+
+
+def half(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}")
+
+
+def _drip(handler: BaseHTTPRequestHandler, what: bytes) -> None:
+    stopped: threading.Event = handler.server.listener.stopped  # type: ignore[attr-defined]
+    try:
+        while not stopped.wait(0.05):
+            handler.wfile.write(what)
+            handler.wfile.flush()
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["tls", "plain"])
+@pytest.mark.parametrize(
+    "act",
+    [drip_body, drip_head, no_end_of_heads, only_continue, silence, no_http, hang_up, wrong_chunks, half],
+    ids=lambda act: act.__name__,
+)
+def test_a_bad_server_is_left_in_time(
+    inside: None, monkeypatch: pytest.MonkeyPatch, act: Callable[[BaseHTTPRequestHandler], None], tls: bool
+) -> None:
+    """security.md 2.43: no worker is held, however the time is wasted."""
+    monkeypatch.setattr(fetcher, "SECONDS", 0.6)
+    with listener(tls=tls) as server:
+        server.act = act
+        began = time.monotonic()
+        with pytest.raises(FetchFailed) as failure:
+            fetcher.get(server.url)
+
+    assert time.monotonic() - began < 1.6
+    assert str(failure.value) == FetchFailed.message
+
+
+def test_a_server_that_never_shakes_hands_is_left_in_time(inside: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetcher, "SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        began = time.monotonic()
+        with pytest.raises(FetchFailed):
+            fetcher.get(f"https://localhost:{deaf.getsockname()[1]}/")
+
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_dead_resolver_holds_nobody(settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetcher, "SECONDS", 0.3)
+    dead = threading.Event()
+    monkeypatch.setattr(fetcher.socket, "getaddrinfo", lambda *_, **__: dead.wait(5) and [])
+
+    began = time.monotonic()
+    with pytest.raises(FetchFailed):
+        fetcher.get("https://rp.example/")
+
+    assert time.monotonic() - began < 1
+    dead.set()
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"\xff", b"[" * 20_000], ids=["empty", "half", "no text", "deep"])
+def test_what_is_not_json_is_a_failure_of_the_fetch(inside: None, server: Listener, body: bytes) -> None:
+    server.body = body
+
+    with pytest.raises(FetchFailed):
+        fetcher.get(server.url).json()
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fetch_private_hosts", ("10.0.0.1/8",)), ("fetch_private_hosts", ("1.2.3",)), ("fetch_ca_file", "/nothing")],
+)
+def test_settings_nobody_can_mean_stop_the_start(settled: Callable[..., None], name: str, value: object) -> None:
+    given = {"environment": "development", "issuer": "http://localhost:8400", "secret": provider.settings.secret}
+    channels = {"mail_channel": "outbox", "sms_channel": "outbox"}
+
+    with pytest.raises(BadSetting, match=name.upper()):
+        load(**given, **channels, **{name: value})
