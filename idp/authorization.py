@@ -34,6 +34,12 @@ class Authorization:
     nonce: str | None = None
     claims: Mapping[str, Any] | None = None
     """What the claims parameter asked for."""
+    resource: tuple[str, ...] = ()
+    """The protected resources its tokens are for (RFC 8707)."""
+    authorization_details: tuple[Mapping[str, Any], ...] = ()
+    """What was allowed in more words than a scope has (RFC 9396)."""
+    confirmation: Mapping[str, str] | None = None
+    """The key its tokens are bound to: the `cnf` of RFC 7800."""
     family: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """Name of all tokens that descend from it."""
     at: float = field(default_factory=lambda: now().timestamp())
@@ -59,4 +65,5 @@ class Authorization:
         """As it was kept; members of another version of the program are left out."""
         known = {each.name for each in fields(cls)}
         kept = {name: member for name, member in value.items() if name in known}
-        return cls(**{**kept, "scope": tuple(kept["scope"]), "amr": tuple(kept["amr"])})
+        lists = ("scope", "amr", "resource", "authorization_details")
+        return cls(**{**kept, **{name: tuple(kept[name]) for name in lists if name in kept}})

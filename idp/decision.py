@@ -3,6 +3,8 @@
 `resume` is called when nobody needs to be asked (any more), `deny` when the person says no.
 """
 
+from collections.abc import Mapping
+
 from authlib.oauth2.rfc6749 import AccessDeniedError
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError
@@ -15,10 +17,13 @@ from . import audit
 from . import claims
 from . import consents
 from . import errors
+from . import id_token
 from . import interaction as interactions
+from . import profiles
 from . import redirects
 from . import response as responses
 from . import session as sessions
+from . import tokens
 from .assurance import Proof
 from .authorization import Authorization
 from .db import db
@@ -44,7 +49,7 @@ class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]
 
 
 def resume(interaction: Interaction) -> Response:
-    """Answer a request for which nobody needs to be asked any more: with a code, if everything holds."""
+    """Answer a request for which nobody needs to be asked any more: if everything holds."""
     return decide(interaction, sessions.current())
 
 
@@ -62,7 +67,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
         interactions.finish(interaction)
         return responses.refuse(request.address, error)
     session, is_new = _session(account, proofs, before)
-    response = _with_code(request, client, session, proofs)
+    response = _answer(request, client, session, proofs)
     if is_new or sessions.needs_keeping(session, client.client_id):
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
         sessions.keep(session, response, renew=is_new)
@@ -83,7 +88,7 @@ def _check(
 ) -> tuple[Account, list[Proof]]:
     """Everything a code stands on, checked without trusting the flows; the account and the proofs that count."""
     account = _standing(interaction.account)
-    proofs = _fresh(interaction, account, before)
+    proofs = living_proofs(interaction, account, before)
     if not proofs:
         raise LoginRequiredError()
     if request.subjects is not None and claims.subject(account.id, client) not in request.subjects:
@@ -104,20 +109,28 @@ def _standing(account: Account | None) -> Account:
     return account
 
 
-def _fresh(interaction: Interaction, account: Account, before: Session | None) -> list[Proof]:
+def living_proofs(interaction: Interaction, account: Account, before: Session | None) -> list[Proof]:
     """The proofs that still count: young enough for the request, and nothing has ended them (OIDC Core §3.1.2.1).
 
-    Those of a session that was signed out meanwhile, or from before an "end all", are gone.
+    Those of a session that was signed out meanwhile, or from before an "end all", are gone. Proofs count whole seconds,
+    so one made here is held against an "end all" by its exact moment, and one of a session by the session that is
+    living still (`Session.is_over`).
     """
     request, begun = interaction.request, interaction.started_at
-    oldest = int(account.sessions_valid_after.timestamp())
-    if interaction.sid is not None and (before is None or before.sid != interaction.sid):
-        oldest = max(oldest, begun)
+    ended = account.sessions_valid_after.timestamp()
+    is_joined = before is not None and before.sid == interaction.sid
+    oldest = int(ended)
     if request is not None and request.max_age is not None:
         oldest = max(oldest, begun - request.max_age)
     if request is not None and FRESH_PROMPTS & set(request.prompt):
         oldest = max(oldest, begun)
-    return [proof for proof in interaction.proofs if proof.at >= oldest]
+
+    def lives(proof: Proof) -> bool:
+        if interaction.sid is not None and proof.method not in interaction.proven_at:
+            return is_joined and proof.at >= oldest
+        return interaction.proven_at.get(proof.method, proof.at) >= ended and proof.at >= oldest
+
+    return [proof for proof in interaction.proofs if lives(proof)]
 
 
 def _essential_is_met(request: AuthorizationRequest, proofs: list[Proof]) -> bool:
@@ -131,7 +144,8 @@ def _may_still_return(request: AuthorizationRequest, client: Client) -> bool:
     return redirects.fits(request.redirect_uri, client.redirect_uris, native=native)
 
 
-def _with_code(request: AuthorizationRequest, client: Client, session: Session, proofs: list[Proof]) -> Response:
+def _answer(request: AuthorizationRequest, client: Client, session: Session, proofs: list[Proof]) -> Response:
+    """What the response type promises: a code, an access token, an ID token, or several (OIDC Core §3.3.2.5)."""
     authorization = Authorization(
         account_id=session.account_id,
         client_id=client.client_id,
@@ -142,8 +156,40 @@ def _with_code(request: AuthorizationRequest, client: Client, session: Session, 
         sid=session.sid,
         nonce=request.nonce,
         claims=request.claims,
+        resource=request.resource,
+        authorization_details=request.authorization_details,
     )
-    return responses.answer(request.address, {"code": authorization_code.issue(authorization, request)})
+    kinds, params = request.response_type.split(), {}
+    if "code" in kinds:
+        params["code"] = authorization_code.issue(authorization, request)
+    if "token" in kinds:
+        params |= {name: str(value) for name, value in tokens.mint_for_browser(authorization, client).items()}
+    if "id_token" in kinds:
+        params["id_token"] = _id_token(authorization, client, session, request, params)
+    return responses.answer(request.address, params)
+
+
+def _id_token(
+    authorization: Authorization,
+    client: Client,
+    session: Session,
+    request: AuthorizationRequest,
+    beside: Mapping[str, str],
+) -> str:
+    """An ID token that vouches for what travels beside it (OIDC Core §3.3.2.11, FAPI 1.0 Advanced §5.1.1)."""
+    account = session.account
+    if account is None:
+        raise LoginRequiredError()
+    return id_token.issue(
+        authorization,
+        account,
+        client,
+        access_token=beside.get("access_token"),
+        code=beside.get("code"),
+        state=request.state if profiles.of(client).state_hash else None,
+        nonce=request.nonce,
+        with_scope_claims=request.response_type == "id_token",
+    )
 
 
 def _session(account: Account, proofs: list[Proof], before: Session | None) -> tuple[Session, bool]:
@@ -172,7 +218,7 @@ def _stated_acr(request: AuthorizationRequest, proofs: list[Proof]) -> str | Non
 def _end_visit(interaction: Interaction, before: Session | None) -> Response:
     """The end of a visit that began here: signed in, and on to the default application (OIDC Core §4)."""
     account = interaction.account
-    proofs = _fresh(interaction, account, before) if account is not None and account.is_active else []
+    proofs = living_proofs(interaction, account, before) if account is not None and account.is_active else []
     if account is None or not assurance.reaches(proofs, demanded(None, None)):
         interactions.finish(interaction)
         return responses.go("/signin")

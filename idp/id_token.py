@@ -22,9 +22,16 @@ def issue(
     client: Client,
     *,
     access_token: str | None = None,
+    code: str | None = None,
+    state: str | None = None,
     nonce: str | None = None,
+    with_scope_claims: bool = False,
 ) -> str:
-    """Sign an ID token; `aud` is the client and nobody else, so there is no `azp` (OIDC Core §2)."""
+    """Sign an ID token; `aud` is the client and nobody else, so there is no `azp` (OIDC Core §2).
+
+    It vouches for the access token, code and state beside it by their hashes (OIDC Core §3.3.2.11, FAPI 1.0 Advanced
+    §5.1.1). Where no access token is given, nobody can ask userinfo, and the scopes' claims stand here (§5.4).
+    """
     alg, moment = client.id_token_signed_response_alg, epoch()
     stated: dict[str, Any] = {
         "iss": provider.settings.issuer,
@@ -37,10 +44,13 @@ def issue(
         "acr": authorization.acr,
         "amr": list(authorization.amr),
         "sid": authorization.sid,
-        # OIDC Core §3.1.3.6
         "at_hash": left_half_hash(access_token, alg) if access_token else None,
+        "c_hash": left_half_hash(code, alg) if code else None,
+        "s_hash": left_half_hash(state, alg) if state else None,
     }
     asked = claims.for_id_token(account, client, authorization.claims)
+    if with_scope_claims:
+        asked |= claims.for_userinfo(account, client, authorization.scope, None)
     known = {name: value for name, value in stated.items() if value is not None}
     return provider.keys.sign({**asked, **known}, alg=alg)
 

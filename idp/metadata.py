@@ -11,8 +11,9 @@ from .client_auth import private_key_jwt
 from .grants import GRANTS
 from .provider import provider
 from .request_rules import PROMPTS
-from .request_rules import RESPONSE_TYPES
+from .request_rules import offered_response_types
 from .response import MODES
+from .response import SIGNED
 from .texts import LANGUAGES
 from .texts import TAGS
 
@@ -24,11 +25,12 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
     return {
         "issuer": issuer,
         **{name: f"{issuer}{path}" for name, path in endpoints.items()},
-        "response_types_supported": list(RESPONSE_TYPES),
-        "response_modes_supported": list(MODES),
-        "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
+        "response_types_supported": list(offered_response_types()),
+        "response_modes_supported": [*MODES, "jwt", *(f"{mode}{SIGNED}" for mode in MODES)],
+        "grant_types_supported": _grant_types(),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(provider.keys.algorithms),
+        "authorization_signing_alg_values_supported": list(provider.keys.algorithms),
         "token_endpoint_auth_methods_supported": [method.NAME for method in METHODS],
         "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": proven,
@@ -54,6 +56,12 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
 def _claims() -> list[str]:
     """Every claim of every scope, and what an ID token says by itself."""
     return list(dict.fromkeys([name for names in SCOPES.values() for name in names] + list(PROTOCOL_CLAIMS)))
+
+
+def _grant_types() -> list[str]:
+    """Those of the token endpoint, and `implicit`, which has no endpoint of its own (OIDC Discovery §3)."""
+    implicit = ["implicit"] if provider.settings.offers_implicit else []
+    return [grant.GRANT_TYPE for grant in GRANTS] + implicit
 
 
 def _acr_values() -> list[str]:

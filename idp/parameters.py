@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 from flask import Request
 
 MAX_PARAMETERS = 100
+LISTS = frozenset({"resource"})
+"""What may be sent several times (RFC 8707 §2)."""
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -27,11 +29,16 @@ class Parameters:
         self._values = dict(sent)
         # `scope[]=…` is another way to send a name twice.
         arrays = {name.partition("[")[0] for name in counted if "[" in name}
-        self.repeated = frozenset({name for name, times in counted.items() if times > 1} | arrays)
+        self.repeated = frozenset({name for name, times in counted.items() if times > 1} - LISTS | arrays)
+        self._sent = sent
 
     def get(self, name: str) -> str | None:
         """The value, or None: a parameter without a value counts as left out (RFC 6749 §3.1)."""
         return self._values.get(name) or None
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """Every value of a parameter that may be sent several times."""
+        return tuple(dict.fromkeys(value for each, value in self._sent if each == name and value))
 
     def as_dict(self) -> dict[str, str]:
         """Every parameter that has a value."""

@@ -58,11 +58,21 @@ class AuthorizationRequest:
     """The `sub` of a genuine ID token that came as a hint."""
     ui_locales: tuple[str, ...] = ()
     claims: Mapping[str, Any] | None = None
+    resource: tuple[str, ...] = ()
+    """The protected resources the tokens are for (RFC 8707 §2.1)."""
+    authorization_details: tuple[Mapping[str, Any], ...] = ()
+    """What is asked in more words than a scope has (RFC 9396 §2)."""
+    dpop_jkt: str | None = None
+    """Thumbprint of the key to which the code is bound (RFC 9449 §10)."""
+    signed_with: str = "RS256"
+    """The algorithm of a signed answer."""
+    pushed: str | None = None
+    """The handle under which it was pushed, used up once it is answered (RFC 9126 §4)."""
 
     @property
     def address(self) -> ReturnAddress:
         """Where the answer goes."""
-        return ReturnAddress(self.redirect_uri, self.response_mode, self.state)
+        return ReturnAddress(self.client_id, self.redirect_uri, self.response_mode, self.state, self.signed_with)
 
     @property
     def essential_acr(self) -> tuple[str, ...]:
@@ -129,7 +139,7 @@ def _return_address(params: Parameters, client: Client) -> ReturnAddress:
     if not redirects.fits(redirect_uri, client.redirect_uris, native=native):
         raise BadRequestPage("redirect_uri not registered")
     mode = rules.response_mode_for_errors(params)
-    return ReturnAddress(redirect_uri, mode, rules.state_for_errors(params))
+    return ReturnAddress(client.client_id, redirect_uri, mode, rules.state_for_errors(params), _signed_with(client))
 
 
 def _validated(params: Parameters, client: Client, address: ReturnAddress) -> AuthorizationRequest:
@@ -139,12 +149,12 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress) -> Au
     rules.refuse_oversize(params)
     response_type = rules.response_type(params, client)
     challenge = rules.code_challenge(params)
-    nonce = rules.nonce(params, client, challenge)
+    nonce = rules.nonce(params, client, response_type, challenge)
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=address.redirect_uri,
         response_type=response_type,
-        response_mode=rules.response_mode(params, response_type),
+        response_mode=rules.response_mode(params, response_type, client),
         scope=rules.scope(params, client),
         state=params.get("state"),
         nonce=nonce,
@@ -157,4 +167,9 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress) -> Au
         id_token_hint_sub=rules.id_token_hint(params, client),
         ui_locales=rules.words(params, "ui_locales"),
         claims=rules.claims(params),
+        signed_with=address.signed_with,
     )
+
+
+def _signed_with(client: Client) -> str:
+    return client.authorization_signed_response_alg or client.id_token_signed_response_alg

@@ -17,12 +17,26 @@ from authlib.oidc.core.errors import RequestURINotSupportedError
 
 from . import claims as claim_rules
 from . import id_token
+from . import profiles
 from .models import Client
 from .parameters import Parameters
-from .response import MODES
+from .provider import provider
+from .response import SIGNED
 
-RESPONSE_TYPES: dict[str, tuple[str, ...]] = {"code": ("query", "form_post")}
-"""The response types there are, each with the modes it may travel in, the default first."""
+_ADDRESS = ("query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt")
+_NEVER_QUERY = ("fragment", "form_post", "fragment.jwt", "form_post.jwt")
+RESPONSE_TYPES: dict[str, tuple[str, ...]] = {
+    "code": _ADDRESS,
+    "id_token": _NEVER_QUERY,
+    "id_token token": _NEVER_QUERY,
+    "code id_token": _NEVER_QUERY,
+    "code token": _NEVER_QUERY,
+    "code id_token token": _NEVER_QUERY,
+}
+"""The response types there are, each with the modes it may travel in, the default first.
+
+Tokens never travel in a query, which servers log (OAuth 2.0 Multiple Response Types §3.0, §5).
+"""
 
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 UNSUPPORTED = {
@@ -50,9 +64,10 @@ def state_for_errors(params: Parameters) -> str | None:
 
 
 def response_mode_for_errors(params: Parameters) -> str:
-    """The mode to tell an error in: the one asked for where it can be meant."""
-    mode = params.get("response_mode")
-    return mode if mode in MODES and "response_mode" not in params.repeated else "query"
+    """The mode to tell an error in: the one asked for where it can be meant, else that of the response type."""
+    allowed = RESPONSE_TYPES.get(_type_asked(params) or "", RESPONSE_TYPES["code"])
+    mode = _mode_asked(params, allowed)
+    return mode if mode in allowed and "response_mode" not in params.repeated else allowed[0]
 
 
 def refuse_unsupported(params: Parameters) -> None:
@@ -69,25 +84,34 @@ def refuse_oversize(params: Parameters) -> None:
             raise InvalidRequestError("A parameter is too long.")
 
 
+def offered_response_types() -> tuple[str, ...]:
+    """The response types of this provider: those with tokens in the address only where the operator wants them."""
+    if provider.settings.offers_implicit:
+        return tuple(RESPONSE_TYPES)
+    return ("code",)
+
+
 def response_type(params: Parameters, client: Client) -> str:
-    """RFC 6749 §3.1.1: a missing type is an invalid request, an unknown one unsupported."""
-    asked = params.get("response_type")
+    """RFC 6749 §3.1.1: a missing type is an invalid request, an unknown one unsupported; word order is free."""
+    asked = _type_asked(params)
     if asked is None:
         raise InvalidRequestError("The response_type is missing.")
-    if asked not in RESPONSE_TYPES:
+    if asked not in (profiles.of(client).response_types or offered_response_types()):
         raise UnsupportedResponseTypeError(asked)
-    if asked not in client.response_types or "authorization_code" not in client.grant_types:
+    if asked not in client.response_types or not _has_grants(client, asked):
         raise UnauthorizedClientError("The client may not use this response_type.")
     return asked
 
 
-def response_mode(params: Parameters, response_type: str) -> str:
-    """The way the answer travels (OAuth 2.0 Multiple Response Types §2.1)."""
+def response_mode(params: Parameters, response_type: str, client: Client) -> str:
+    """The way the answer travels (OAuth 2.0 Multiple Response Types §2.1, JARM §2.3)."""
     allowed = RESPONSE_TYPES[response_type]
-    asked = params.get("response_mode") or allowed[0]
-    if asked not in allowed:
+    mode = _mode_asked(params, allowed)
+    if mode not in allowed:
         raise InvalidRequestError("The response_mode is not supported for this response_type.")
-    return asked
+    if profiles.of(client).signed_answer and response_type == "code" and not mode.endswith(SIGNED):
+        raise InvalidRequestError("The client must ask for a signed answer.")
+    return mode
 
 
 def scope(params: Parameters, client: Client) -> tuple[str, ...]:
@@ -123,14 +147,20 @@ def code_challenge(params: Parameters) -> str | None:
     return challenge
 
 
-def nonce(params: Parameters, client: Client, challenge: str | None) -> str | None:
-    """Without PKCE nothing but the nonce ties the code to this browser; who is exempt must send one (decision 2)."""
-    value = params.get("nonce")
-    if challenge is not None:
+def nonce(params: Parameters, client: Client, response_type: str, challenge: str | None) -> str | None:
+    """What ties an ID token, or a code without PKCE, to this browser.
+
+    An ID token from this endpoint always carries one (OIDC Core §3.2.2.1, §3.3.2.11). Without PKCE nothing else
+    protects a code; who is exempt must send one (decision 2).
+    """
+    value, kinds = params.get("nonce"), response_type.split()
+    if value is None and "id_token" in kinds:
+        raise InvalidRequestError("A nonce is required for this response_type.")
+    if challenge is not None or "code" not in kinds:
         return value
-    if client.require_pkce or client.is_public:
+    if _needs_pkce(client):
         raise InvalidRequestError("PKCE with code_challenge_method S256 is required.")
-    if value is None:
+    if value is None and not provider.settings.conformance:
         raise InvalidRequestError("A nonce is required without PKCE.")
     return value
 
@@ -179,3 +209,31 @@ def claims(params: Parameters) -> dict[str, Any] | None:
     """The single claims asked for (OIDC Core §5.5)."""
     text = params.get("claims")
     return None if text is None else claim_rules.read_request(text)
+
+
+def _type_asked(params: Parameters) -> str | None:
+    """The response type in its usual word order."""
+    asked = params.get("response_type")
+    words = sorted((asked or "").split(" "))
+    return next((each for each in RESPONSE_TYPES if sorted(each.split()) == words), asked)
+
+
+def _mode_asked(params: Parameters, allowed: tuple[str, ...]) -> str:
+    """The response mode asked for; `jwt` is the default one, signed (JARM §2.3.4)."""
+    asked = params.get("response_mode") or allowed[0]
+    return f"{allowed[0]}{SIGNED}" if asked == "jwt" else asked
+
+
+def _has_grants(client: Client, response_type: str) -> bool:
+    """RFC 7591 §2.1: a code leads to the grant authorization_code, tokens in the address are the grant implicit."""
+    kinds = set(response_type.split())
+    needed = {"authorization_code" if kind == "code" else "implicit" for kind in kinds}
+    return needed <= set(client.grant_types)
+
+
+def _needs_pkce(client: Client) -> bool:
+    if profiles.of(client).pushed_request:
+        return True
+    if provider.settings.conformance and client.profile == "standard":
+        return False
+    return client.require_pkce or client.is_public

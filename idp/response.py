@@ -1,4 +1,4 @@
-"""The one writer of authorization responses: query and form_post, success and error; always `iss`.
+"""The one writer of authorization responses: query, fragment, form_post and signed ones, success and error.
 
 Whatever is answered to a client goes through here, so that no answer can lack `iss` (RFC 9207 §2) or change `state`
 (RFC 6749 §4.1.2), and no other code builds a redirect with a code in it.
@@ -17,6 +17,7 @@ from flask import g
 from flask import make_response
 from flask import render_template
 
+from .clock import epoch
 from .provider import provider
 
 
@@ -24,9 +25,13 @@ from .provider import provider
 class ReturnAddress:
     """Where and how a client is answered: known, and safe, before anything else of its request is."""
 
+    client_id: str
     redirect_uri: str
     response_mode: str
+    """One of `MODES`, or one of them with `.jwt` behind it: the same with a signed answer."""
     state: str | None = None
+    signed_with: str = "RS256"
+    """The algorithm of a signed answer."""
 
 
 def answer(address: ReturnAddress, params: Mapping[str, str]) -> Response:
@@ -35,7 +40,8 @@ def answer(address: ReturnAddress, params: Mapping[str, str]) -> Response:
     if address.state is not None:
         sent["state"] = address.state
     sent["iss"] = provider.settings.issuer
-    response = MODES[address.response_mode](address.redirect_uri, sent)
+    mode, is_signed = address.response_mode.removesuffix(SIGNED), address.response_mode.endswith(SIGNED)
+    response = MODES[mode](address.redirect_uri, {"response": _signed(address, sent)} if is_signed else sent)
     # RFC 9700 §4.2: the answer must not leak by a cache or a Referer.
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -75,11 +81,29 @@ def _query(redirect_uri: str, params: Mapping[str, str]) -> Response:
     return go(redirect_uri, params)
 
 
+def _fragment(redirect_uri: str, params: Mapping[str, str]) -> Response:
+    """OAuth 2.0 Multiple Response Types §2.1; a registered address has no fragment of its own."""
+    return go(f"{redirect_uri}#{urlencode(params, quote_via=quote, safe='')}")
+
+
 def _form_post(redirect_uri: str, params: Mapping[str, str]) -> Response:
     """A page that posts itself to the client, by script or by its button (OAuth 2.0 Form Post Response Mode §2)."""
     g.form_action = [origin_of(redirect_uri)]
     return make_response(render_template("form_post.html", action=redirect_uri, params=params))
 
 
-MODES: dict[str, Callable[[str, Mapping[str, str]], Response]] = {"query": _query, "form_post": _form_post}
+def _signed(address: ReturnAddress, params: Mapping[str, str]) -> str:
+    """The whole answer as one JWT for this client, good for some minutes (JARM §2.1)."""
+    stated = {**params, "aud": address.client_id, "exp": epoch() + SIGNED_SECONDS}
+    return provider.keys.sign(stated, alg=address.signed_with)
+
+
+MODES: dict[str, Callable[[str, Mapping[str, str]], Response]] = {
+    "query": _query,
+    "fragment": _fragment,
+    "form_post": _form_post,
+}
 """How an answer can travel; a mode is one function and one word here."""
+
+SIGNED = ".jwt"
+SIGNED_SECONDS = 600

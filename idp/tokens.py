@@ -43,7 +43,7 @@ def mint(
     nonce: str | None = None,
 ) -> dict[str, Any]:
     """Make what the token endpoint answers: access token, ID token, refresh token, scope (RFC 6749 §5.1)."""
-    access_token = _issue(authorization, generation)
+    access_token = issue(authorization, generation)
     body: dict[str, Any] = {
         "access_token": access_token,
         "token_type": "Bearer",
@@ -55,6 +55,30 @@ def mint(
     if "openid" in authorization.scope:
         body["id_token"] = id_token.issue(authorization, account, client, access_token=access_token, nonce=nonce)
     return body
+
+
+def mint_for_browser(authorization: Authorization, client: Client) -> dict[str, Any]:
+    """Make the access token that travels in the browser's address (OIDC Core §3.2.2.5)."""
+    return {
+        "access_token": issue(authorization),
+        "token_type": "Bearer",
+        "expires_in": provider.settings.access_token_seconds,
+        "scope": " ".join(authorization.scope),
+    }
+
+
+def issue(authorization: Authorization, generation: int = 0) -> str:
+    """Make an access token of 256 random bits; only its hash is kept."""
+    token = secrets.token_urlsafe(32)
+    moment, seconds = epoch(), provider.settings.access_token_seconds
+    value = {
+        "authorization": authorization.to_json(),
+        "generation": generation,
+        "issued_at": moment,
+        "expires_at": moment + seconds,
+    }
+    provider.store.put(KIND, _hash(token), value, seconds)
+    return token
 
 
 def find(token: str) -> AccessToken | None:
@@ -75,19 +99,6 @@ def find(token: str) -> AccessToken | None:
 def revoke(token: str) -> None:
     """Forget one access token (RFC 7009 §2.1)."""
     provider.store.delete(KIND, _hash(token))
-
-
-def _issue(authorization: Authorization, generation: int) -> str:
-    token = secrets.token_urlsafe(32)
-    moment, seconds = epoch(), provider.settings.access_token_seconds
-    value = {
-        "authorization": authorization.to_json(),
-        "generation": generation,
-        "issued_at": moment,
-        "expires_at": moment + seconds,
-    }
-    provider.store.put(KIND, _hash(token), value, seconds)
-    return token
 
 
 def _hash(token: str) -> str:

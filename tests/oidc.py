@@ -133,9 +133,10 @@ def authorize(browser: FlaskClient, client: Client, **changes: Any) -> TestRespo
 
 
 def answer(response: TestResponse) -> dict[str, str]:
-    """The parameters of an answer in the query of a redirect, each once."""
+    """The parameters of an answer in the query or the fragment of a redirect, each once."""
     assert response.status_code == 303, response.text
-    pairs = parse_qsl(urlsplit(response.headers["Location"]).query, keep_blank_values=True, strict_parsing=True)
+    address = urlsplit(response.headers["Location"])
+    pairs = parse_qsl(address.fragment or address.query, keep_blank_values=True, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
 

@@ -69,9 +69,9 @@ def test_what_is_named_works_and_what_works_is_named(app: Flask, browser: FlaskC
     assert metadata["grant_types_supported"] == [grant.GRANT_TYPE for grant in GRANTS]
     assert metadata["token_endpoint_auth_methods_supported"] == [method.NAME for method in METHODS]
     assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
-    for mode in ("query", "form_post", "fragment", "jwt"):
+    for mode in ("query", "form_post", "fragment", "jwt", "query.jwt", "form_post.jwt", "fragment.jwt", "web_message"):
         response = authorize(browser, client, response_mode=mode)
-        worked = response.status_code == 200 or "code=" in response.headers["Location"]
+        worked = response.status_code == 200 or "error" not in response.headers["Location"]
         assert worked == (mode in metadata["response_modes_supported"])
     for prompt in metadata["prompt_values_supported"]:
         assert "error=invalid_request" not in authorize(browser, client, prompt=prompt).headers.get("Location", "")

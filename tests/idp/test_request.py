@@ -1,9 +1,12 @@
 """The strict front door: what an authorization request may say (idp/request.py, idp/request_rules.py)."""
 
 import json
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 from oidc import CALLBACK
 from oidc import CHALLENGE
 from oidc import EVERY_SCOPE
@@ -14,6 +17,8 @@ from idp.request import AuthorizationRequest
 from idp.request import BadRequestPage
 from idp.request import RefusedRequest
 from idp.request import parse
+from idp.settings import Settings
+from idp.settings import load
 
 GOOD = {
     "client_id": "portal",
@@ -27,6 +32,19 @@ GOOD = {
 }
 
 
+@pytest.fixture(autouse=True)
+def parts() -> Iterator[SimpleNamespace]:
+    """All of a provider that the rules look at: its settings."""
+    app, known = Flask("rules"), SimpleNamespace(settings=settings())
+    app.extensions["idp"] = known
+    with app.app_context():
+        yield known
+
+
+def settings(**values: Any) -> Settings:
+    return load(issuer="http://localhost:8400", secret="0123456789abcdefghijklmnopqrstuvwxyz-_ABCDEFGH", **values)
+
+
 def a_portal(**values: Any) -> Client:
     given = {
         "application_type": "web",
@@ -37,6 +55,8 @@ def a_portal(**values: Any) -> Client:
         "scope": EVERY_SCOPE.split(),
         "require_pkce": True,
         "default_max_age": None,
+        "id_token_signed_response_alg": "ES256",
+        "profile": "standard",
     }
     return Client(client_id="portal", **{**given, **values})
 
@@ -148,7 +168,7 @@ def test_a_client_needs_to_be_registered_for_codes(values: dict[str, Any]) -> No
     assert error(client=a_portal(**values)) == "unauthorized_client"
 
 
-@pytest.mark.parametrize("mode", ["fragment", "jwt", "web_message", "QUERY"])
+@pytest.mark.parametrize("mode", ["web_message", "QUERY", "query.fragment", ".jwt", "jwt.jwt"])
 def test_a_response_mode_must_suit_the_response_type(mode: str) -> None:
     assert error(response_mode=mode) == "invalid_request"
 
@@ -156,6 +176,77 @@ def test_a_response_mode_must_suit_the_response_type(mode: str) -> None:
 def test_the_default_response_mode_of_a_code_is_the_query() -> None:
     assert read().response_mode == "query"
     assert read(response_mode="form_post").response_mode == "form_post"
+
+
+def test_a_signed_answer_travels_as_an_unsigned_one_would() -> None:
+    """JARM §2.3."""
+    assert read(response_mode="jwt").response_mode == "query.jwt"
+    assert read(response_mode="form_post.jwt").response_mode == "form_post.jwt"
+    assert read(response_mode="jwt").signed_with == "ES256"
+
+
+BROWSER_TYPES = ["id_token", "id_token token", "code id_token", "code token", "code id_token token"]
+
+
+def of_every_type(**values: Any) -> Client:
+    return a_portal(
+        response_types=["code", *BROWSER_TYPES],
+        grant_types=["authorization_code", "implicit"],
+        **values,
+    )
+
+
+@pytest.mark.parametrize("kind", [*BROWSER_TYPES, "token id_token", "token code id_token"])
+def test_tokens_in_the_address_are_there_where_the_operator_wants_them(parts: SimpleNamespace, kind: str) -> None:
+    assert error(client=of_every_type(), response_type=kind) == "unsupported_response_type"
+
+    parts.settings = settings(implicit=True)
+    request = read(client=of_every_type(), response_type=kind)
+
+    assert request.response_mode == "fragment"
+    assert sorted(request.response_type.split()) == sorted(kind.split())
+    assert request.response_type in BROWSER_TYPES
+    assert error(response_type=kind) == "unauthorized_client"
+
+
+@pytest.mark.parametrize("kind", BROWSER_TYPES)
+@pytest.mark.parametrize("mode", ["query", "query.jwt"])
+def test_tokens_never_travel_in_a_query(parts: SimpleNamespace, kind: str, mode: str) -> None:
+    """OAuth 2.0 Multiple Response Types §3.0, §5; the refusal does not either."""
+    parts.settings = settings(implicit=True)
+
+    with pytest.raises(RefusedRequest) as refused:
+        read(client=of_every_type(), response_type=kind, response_mode=mode)
+
+    assert refused.value.error.error == "invalid_request"
+    assert refused.value.address.response_mode == "fragment"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BROWSER_TYPES if "id_token" in kind])
+def test_an_id_token_in_the_address_needs_a_nonce(parts: SimpleNamespace, kind: str) -> None:
+    """OIDC Core §3.2.2.1, §3.3.2.11."""
+    parts.settings = settings(implicit=True)
+
+    assert error(client=of_every_type(), response_type=kind, nonce=None) == "invalid_request"
+
+
+def test_without_a_code_there_is_nothing_for_pkce_to_protect(parts: SimpleNamespace) -> None:
+    parts.settings = settings(implicit=True)
+    without = {"code_challenge": None, "code_challenge_method": None}
+
+    assert read(client=of_every_type(), response_type="id_token token", **without).code_challenge is None
+    assert error(client=of_every_type(), response_type="code id_token", **without) == "invalid_request"
+
+
+def test_the_official_suite_is_let_in_without_pkce_and_nonce(parts: SimpleNamespace) -> None:
+    """Decision 2; a client of a security profile is held to it there, too."""
+    without = {"code_challenge": None, "code_challenge_method": None, "nonce": None}
+    assert error(**without) == "invalid_request"
+
+    parts.settings = settings(profile="conformance")
+
+    assert read(**without).nonce is None
+    assert error(client=a_portal(profile="fapi2"), **without) == "invalid_request"
 
 
 def test_an_error_travels_in_the_mode_that_was_asked_for() -> None:
