@@ -22,6 +22,7 @@ from flask import request as http
 from . import lease as leases
 from .assurance import Proof
 from .clock import epoch
+from .clock import now
 from .db import db
 from .models import Account
 from .models import Client
@@ -68,8 +69,10 @@ class Interaction:
     account_id: str | None = None
     """Who it is, as far as `proofs` prove it."""
     proofs: list[Proof] = field(default_factory=list)
+    proven_at: dict[str, float] = field(default_factory=dict)
+    """The exact moment of each proof made here, by method: an "end all" within the same second must count."""
     sid: str | None = None
-    """Name of the session that these proofs came from."""
+    """Name of the session that the other proofs came from."""
     answers: dict[str, Any] = field(default_factory=dict)
     """What the steps keep, one entry a step or flow."""
     begun: list[str] = field(default_factory=list)
@@ -94,10 +97,12 @@ class Interaction:
     def prove(self, method: str, account_id: str) -> None:
         """Add a proof that has just succeeded; proofs of another person go."""
         if self.account_id != account_id:
-            self.proofs, self.sid = [], None
+            self.proofs, self.proven_at, self.sid = [], {}, None
+        moment = now().timestamp()
         self.account_id = account_id
         self.proofs = [proof for proof in self.proofs if proof.method != method]
-        self.proofs.append(Proof(method, epoch()))
+        self.proofs.append(Proof(method, int(moment)))
+        self.proven_at[method] = moment
 
     def notify(self, kind: str, text: Text) -> None:
         """Leave a message for the next page: `info`, `ok` or `warn`."""
@@ -189,7 +194,7 @@ def finish(interaction: Interaction) -> None:
     """Close it: it is answered; only the way to the client is remembered for a while."""
     if not interaction.browser:  # never shown, never stored: a silent sign-in
         return
-    interaction.account_id, interaction.proofs, interaction.answers = None, [], {}
+    interaction.account_id, interaction.proofs, interaction.proven_at, interaction.answers = None, [], {}, {}
     _put(interaction, ANSWERED_SECONDS, answered=True)
 
 

@@ -20,7 +20,10 @@ from wtforms import Form
 
 from .. import interaction as interactions
 from .. import pages
+from .. import session as sessions
+from ..assurance import Proof
 from ..decision import deny
+from ..decision import living_proofs
 from ..decision import origins_ahead
 from ..decision import resume
 from ..errors import page as error_page
@@ -88,7 +91,7 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
 def ask_cancel(interaction_id: str) -> Response:
     """«Annuler»: asks first where something would be lost, else answers the client with access_denied."""
     interaction = _load(interaction_id)
-    page = next_page(provider.flows, interaction)
+    page = _due(interaction)
     if page and page[0].cancel == "confirm" and interaction.answers:
         flow, step = page
         html = render_template(
@@ -109,7 +112,7 @@ def cancel(interaction_id: str) -> Response:
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
             return _stale()
-        page = next_page(provider.flows, interaction)
+        page = _due(interaction)
         if page and page[0].cancel == "confirm":
             flow = page[0]
             flow.steps[0].undo(interaction)
@@ -150,7 +153,7 @@ def _permitted(interaction: Interaction, flow_name: str, step_name: str) -> Page
     step = flow.step(step_name) if flow else None
     if flow is None or step is None:
         raise NotFound
-    due = next_page(provider.flows, interaction)
+    due = _due(interaction)
     if due is None:
         return None
     due_flow, due_step = due
@@ -218,9 +221,27 @@ def _follow(interaction: Interaction) -> Response:
     return make_response(redirect(address(interaction, *page), 303))
 
 
+def _due(interaction: Interaction) -> Page | None:
+    """The page that is due. Where proofs have died meanwhile the person signs in again, and is told why."""
+    account = interaction.account
+    if account is not None and account.is_active:
+        before = sessions.current() if interaction.sid else None
+        living = living_proofs(interaction, account, before)
+        if len(living) < len(interaction.proofs):
+            _sign_in_again(interaction, living)
+    return next_page(provider.flows, interaction)
+
+
+def _sign_in_again(interaction: Interaction, living: list[Proof]) -> None:
+    interaction.proofs, interaction.begun, interaction.goal = living, [], DEFAULT_GOAL
+    if not living:
+        interaction.account_id = None
+    interaction.notify("info", Text("signin.info.reauth"))
+
+
 def _advance(interaction: Interaction) -> Page | None:
     """The page that is due; its step begins, once."""
-    page = next_page(provider.flows, interaction)
+    page = _due(interaction)
     if page is None:
         return None
     flow, step = page
@@ -236,7 +257,7 @@ def _advance(interaction: Interaction) -> Page | None:
 
 
 def _see(interaction: Interaction) -> Response:
-    page = next_page(provider.flows, interaction)
+    page = _due(interaction)
     if page is None:
         return resume(interaction)
     return make_response(redirect(address(interaction, *page), 303))

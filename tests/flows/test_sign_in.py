@@ -79,8 +79,8 @@ def test_all_spellings_share_one_counter_and_the_rest_is_told_from_three(visitor
 
 
 def test_the_pause_page_tells_the_time_and_is_over_then(visitor: Visitor) -> None:
-    person = a_member()
     with time_machine.travel("2026-03-02T10:00:00+00:00", tick=False) as clock:
+        person = a_member()
         page = visitor.open("/signin")
         for _ in range(10):
             page = visitor.give_password(page, person.email, "Falsch-2026 nein")
