@@ -30,7 +30,7 @@ from .models import Pensioner
 from .own_words import own_words
 
 WRONG_ANSWERS = throttle.Limit("enrolment step 1", tries=5, window=3600, pause=900)
-"""Per number or address as it was typed, whether it exists or not (decision 19)."""
+"""Per person, by number and address together; where neither names anybody, per number or address (decision 19)."""
 TALLY = "activation code"
 TRIES_OF_A_CODE = 20
 """After so many wrong answers for one person the code is void: an outsider can delay, not easily destroy."""
@@ -92,21 +92,23 @@ def identify(identifier: tuple[str, str], birth_date: date, code: str) -> Match:
     """Tell who this is: `identifier` is `("ahv", digits)` or `("email", address)`, `code` a parsed code.
 
     Raises `NoMatch`, a `CodeEnded`, or `throttle.Paused`. The try is spent before anything is compared, so that
-    parallel guesses count, and given back by a right answer only.
+    parallel guesses count. A right answer gives it back, and so does an older code of one's own: it was no guess.
     """
     kind, name = identifier
     name = canonical(name) if kind == "email" else name
-    subject = provider.vault.fingerprint(kind, name)
-    throttle.spend(WRONG_ANSWERS, subject)
     person = _find(kind, name)
+    subject = f"pensioner:{person.id}" if person else provider.vault.fingerprint(kind, name)
+    throttle.spend(WRONG_ANSWERS, subject)
     codes = _codes_of(person)
     own = _own(codes, code)
     born = _born_on(person, birth_date)
     if person is None or own is None or not born or person.status != ACTIVE:
         _count_against(codes, subject)
         raise NoMatch
-    _refuse_ended(person, own)
+    if person.account_id is not None:  # the holder gets a mail for each: these tries stay spent
+        raise CodeUsed(person.account_id, person.id)
     throttle.clear(WRONG_ANSWERS, subject)
+    _refuse_ended(own)
     return _match(person.id, own.id)
 
 
@@ -196,7 +198,7 @@ def _born_on(person: _Person | None, birth_date: date) -> bool:
 
 
 def _count_against(codes: Sequence[_Code], subject: str) -> None:
-    """Count a wrong answer against the person's open code, or against the number where there is none."""
+    """Count a wrong answer against the person's open code, or against the subject where there is none."""
     open_code = next((code for code in codes if _is_open(code)), None)
     tries = throttle.tally(TALLY, open_code.id if open_code else subject)
     if open_code is not None and tries >= TRIES_OF_A_CODE:
@@ -215,9 +217,7 @@ def _make_void(code_id: str) -> None:
             audit.record("activation_code_void", "refused", subject=code_id, reason=VOID_AFTER_TRIES)
 
 
-def _refuse_ended(person: _Person, code: _Code) -> None:
-    if person.account_id is not None:
-        raise CodeUsed(person.account_id, person.id)
+def _refuse_ended(code: _Code) -> None:
     if code.void_reason is not None:
         raise CodeVoid
     if code.replaced_at is not None or code.used_at is not None:  # used for an account that no longer exists

@@ -194,6 +194,36 @@ def test_spellings_of_an_address_are_counted_together(code: str) -> None:
         activation.identify(("email", "A@EXAMPLE.ORG"), BORN, WRONG)
 
 
+def test_number_and_address_of_one_person_are_counted_together(code: str) -> None:
+    for identifier in (AHV, EMAIL, AHV, EMAIL, AHV):
+        with pytest.raises(NoMatch):
+            activation.identify(identifier, BORN, WRONG)
+
+    for identifier in (AHV, EMAIL):
+        with pytest.raises(Paused):
+            activation.identify(identifier, BORN, code)
+
+
+@pytest.mark.parametrize("ended", ["replaced", "expired"])
+def test_an_older_code_of_ones_own_costs_no_try(code: str, give_code: Callable[..., str], ended: str) -> None:
+    newer, later = (give_code(), now()) if ended == "replaced" else ("", now() + timedelta(days=92))
+    with time_machine.travel(later, tick=False):
+        for _ in range(7):
+            with pytest.raises((CodeReplaced, CodeExpired)):
+                activation.identify(AHV, BORN, code)
+        assert not newer or activation.identify(AHV, BORN, newer)
+
+
+def test_the_code_of_an_account_costs_a_try_for_its_holder_is_told(code: str, account_of: Callable[..., str]) -> None:
+    account_of()
+    for _ in range(5):
+        with pytest.raises(CodeUsed):
+            activation.identify(AHV, BORN, code)
+
+    with pytest.raises(Paused):
+        activation.identify(AHV, BORN, code)
+
+
 def test_a_right_answer_gives_the_tries_back(code: str) -> None:
     for _ in range(3):
         for _ in range(4):
