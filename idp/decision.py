@@ -20,6 +20,7 @@ from . import errors
 from . import id_token
 from . import interaction as interactions
 from . import profiles
+from . import pushed
 from . import redirects
 from . import response as responses
 from . import session as sessions
@@ -66,6 +67,9 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
     except OAuth2Error as error:
         interactions.finish(interaction)
         return responses.refuse(request.address, error)
+    if not pushed.use_up(request):
+        interactions.finish(interaction)
+        return errors.client_error("pushed request answered before")
     session, is_new = _session(account, proofs, before)
     response = _answer(request, client, session, proofs)
     if is_new or sessions.needs_keeping(session, client.client_id):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from keys.algorithms import ACCEPTED
+
 from . import assurance
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
@@ -42,8 +44,10 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
+        "request_object_signing_alg_values_supported": list(ACCEPTED),
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": list(PROMPTS),
         "acr_values_supported": _acr_values(),

@@ -6,6 +6,7 @@ while somebody else acts on the other is open to parameter pollution (CVE-2026-9
 
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 from flask import Request
@@ -39,6 +40,10 @@ class Parameters:
     def get_all(self, name: str) -> tuple[str, ...]:
         """Every value of a parameter that may be sent several times."""
         return tuple(dict.fromkeys(value for each, value in self._sent if each == name and value))
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Everything that has a value, as it was sent."""
+        return ((name, value) for name, value in self._sent if value)
 
     def as_dict(self) -> dict[str, str]:
         """Every parameter that has a value."""

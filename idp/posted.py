@@ -18,11 +18,11 @@ SECONDS = 600
 MAX_LENGTH = 64
 
 
-def keep(kind: str, value: Mapping[str, Any]) -> str:
-    """Keep a request and return the handle by which the GET finds it."""
+def keep(kind: str, value: Mapping[str, Any], seconds: int = SECONDS) -> str:
+    """Keep a request for so long and return the handle by which the GET finds it."""
     handle = secrets.token_urlsafe(16)
     sealed = provider.vault.seal(json.dumps(value), f"{kind}:{handle}")
-    provider.store.put(kind, handle, {"sealed": b64encode(sealed).decode()}, SECONDS)
+    provider.store.put(kind, handle, {"sealed": b64encode(sealed).decode()}, seconds)
     return handle
 
 
@@ -33,3 +33,8 @@ def find(kind: str, handle: str) -> dict[str, Any] | None:
         return None
     opened: dict[str, Any] = json.loads(provider.vault.open(b64decode(value["sealed"]), f"{kind}:{handle}"))
     return opened
+
+
+def forget(kind: str, handle: str) -> None:
+    """Let nobody find it any more."""
+    provider.store.delete(kind, handle)

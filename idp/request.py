@@ -15,7 +15,9 @@ from typing import Self
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6749 import OAuth2Error
 
+from . import profiles
 from . import redirects
+from . import request_object as request_objects
 from . import request_rules as rules
 from .models import Client
 from .parameters import Parameters
@@ -110,14 +112,25 @@ class AuthorizationRequest:
         return cls(**kept)
 
 
-def parse(params: Parameters, find_client: FindClient) -> AuthorizationRequest:
-    """Validate a request: first whom to answer, then everything else."""
+def parse(params: Parameters, find_client: FindClient, *, pushed: bool = False) -> AuthorizationRequest:
+    """Validate a request: first whom to answer, then everything else; `pushed` by a client that proved who it is."""
     client = _client(params, find_client)
-    address = _return_address(params, client)
     try:
-        return _validated(params, client, address)
+        inner, stated = request_objects.open_(params, client)
+    except OAuth2Error as error:
+        raise RefusedRequest(error, _return_address(params, client)) from None
+    address = _return_address(inner, client)
+    try:
+        if not pushed and _must_push(client):
+            raise InvalidRequestError("The client must push its requests.")
+        request_objects.check(stated, client)
+        return _validated(inner, client, address)
     except OAuth2Error as error:
         raise RefusedRequest(error, address) from None
+
+
+def _must_push(client: Client) -> bool:
+    return client.require_pushed_authorization_requests or profiles.of(client).pushed_request
 
 
 def _client(params: Parameters, find_client: FindClient) -> Client:
@@ -167,6 +180,9 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress) -> Au
         id_token_hint_sub=rules.id_token_hint(params, client),
         ui_locales=rules.words(params, "ui_locales"),
         claims=rules.claims(params),
+        resource=rules.resource(params, client),
+        authorization_details=rules.authorization_details(params, client),
+        dpop_jkt=rules.dpop_jkt(params),
         signed_with=address.signed_with,
     )
 

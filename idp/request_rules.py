@@ -4,16 +4,17 @@ A rule returns the parameter's value as the request keeps it, or raises the spec
 constant and of safe characters (RFC 6749 §4.1.2.1): nothing a stranger sent is ever repeated in one.
 """
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6749 import InvalidScopeError
+from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc6749 import UnauthorizedClientError
 from authlib.oauth2.rfc6749 import UnsupportedResponseTypeError
 from authlib.oidc.core.errors import RegistrationNotSupportedError
-from authlib.oidc.core.errors import RequestNotSupportedError
-from authlib.oidc.core.errors import RequestURINotSupportedError
 
 from . import claims as claim_rules
 from . import id_token
@@ -39,13 +40,9 @@ Tokens never travel in a query, which servers log (OAuth 2.0 Multiple Response T
 """
 
 PROMPTS = ("none", "login", "consent", "select_account", "create")
-UNSUPPORTED = {
-    "request": RequestNotSupportedError,
-    "request_uri": RequestURINotSupportedError,
-    "registration": RegistrationNotSupportedError,
-}
+UNSUPPORTED = {"registration": RegistrationNotSupportedError}
 MAX_LENGTH = 4096
-MAX_LENGTHS = {"claims": 16 * 1024, "id_token_hint": 16 * 1024}
+MAX_LENGTHS = {"claims": 16 * 1024, "id_token_hint": 16 * 1024, "authorization_details": 16 * 1024}
 MAX_WORDS = 50
 
 # RFC 7636 §4.2: BASE64URL of a SHA-256 has 43 characters, no more and no fewer.
@@ -53,6 +50,20 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
 # RFC 6749 §3.3
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+class InvalidTarget(OAuth2Error):  # type: ignore[misc]
+    """A resource that is none, or none of this client's (RFC 8707 §2)."""
+
+    error = "invalid_target"
+    description = "The resource is not valid."
+
+
+class InvalidAuthorizationDetails(OAuth2Error):  # type: ignore[misc]
+    """Details that cannot be read, or of a type the client may not use (RFC 9396 §5)."""
+
+    error = "invalid_authorization_details"
+    description = "The authorization_details are not valid."
 
 
 def state_for_errors(params: Parameters) -> str | None:
@@ -209,6 +220,38 @@ def claims(params: Parameters) -> dict[str, Any] | None:
     """The single claims asked for (OIDC Core §5.5)."""
     text = params.get("claims")
     return None if text is None else claim_rules.read_request(text)
+
+
+def dpop_jkt(params: Parameters) -> str | None:
+    """The thumbprint of the key the code will be bound to (RFC 9449 §10)."""
+    value = params.get("dpop_jkt")
+    if value is not None and not _CHALLENGE.fullmatch(value):
+        raise InvalidRequestError("The dpop_jkt is malformed.")
+    return value
+
+
+def resource(params: Parameters, client: Client) -> tuple[str, ...]:
+    """The protected resources asked for; each must be open to the client (RFC 8707 §2.1)."""
+    asked = params.get_all("resource")
+    if not set(asked) <= set(client.resources):
+        raise InvalidTarget()
+    return asked
+
+
+def authorization_details(params: Parameters, client: Client) -> tuple[Mapping[str, Any], ...]:
+    """What is asked in more words than a scope has; each type must be open to the client (RFC 9396 §5)."""
+    text = params.get("authorization_details")
+    if text is None:
+        return ()
+    try:
+        asked = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidAuthorizationDetails() from None
+    if not isinstance(asked, list) or len(asked) > MAX_WORDS or not all(isinstance(each, dict) for each in asked):
+        raise InvalidAuthorizationDetails()
+    if not all(each.get("type") in client.authorization_details_types for each in asked):
+        raise InvalidAuthorizationDetails()
+    return tuple(asked)
 
 
 def _type_asked(params: Parameters) -> str | None:

@@ -36,12 +36,12 @@ class FormRequest(OAuth2Request):  # type: ignore[misc]
         # The address is ours by configuration: a Host header decides nothing here.
         super().__init__(http.method, f"{provider.settings.issuer}{http.path}", headers=http.headers)
         try:
-            params = read_form(http)
+            self.params = read_form(http)
         except Malformed as error:
             raise InvalidRequestError(str(error)) from None
-        if params.repeated:
+        if self.params.repeated:
             raise InvalidRequestError("A parameter is repeated.")
-        self.payload = BasicOAuth2Payload(params.as_dict())
+        self.payload = BasicOAuth2Payload(self.params.as_dict())
 
     @property
     def form(self) -> Mapping[str, str]:

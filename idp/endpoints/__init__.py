@@ -14,12 +14,13 @@ from . import health
 from . import interaction
 from . import introspection
 from . import jwks
+from . import pushed_authorization
 from . import revocation
 from . import token
 from . import userinfo
 
 ENDPOINTS = (
-    *(authorize, interaction, end_session),
+    *(authorize, pushed_authorization, interaction, end_session),
     *(token, userinfo, introspection, revocation, jwks, discovery),
     *(health, dev_outbox),
 )

@@ -14,6 +14,7 @@ from .. import claims
 from .. import errors
 from .. import interaction as interactions
 from .. import posted
+from .. import pushed
 from .. import response as responses
 from .. import session as sessions
 from ..decision import FRESH_PROMPTS
@@ -22,11 +23,13 @@ from ..flow import next_page
 from ..models import Account
 from ..models import Client
 from ..parameters import Malformed
+from ..parameters import Parameters
 from ..parameters import read_form
 from ..parameters import read_query
 from ..provider import provider
 from ..request import AuthorizationRequest
 from ..request import BadRequestPage
+from ..request import FindClient
 from ..request import RefusedRequest
 from ..request import parse
 from ..server import find_client
@@ -45,7 +48,7 @@ def begin() -> Response:
     find = cache(find_client)  # each row is read once; held here, the database session keeps it
     params = read_query(http)
     handle = params.get("handle")
-    request = parse(params, find) if handle is None else _posted(handle)
+    request = _read(params, find) if handle is None else _posted(handle)
     client, session = find(request.client_id), sessions.current()
     account = session.account if session else None
     if client is None or not client.is_active:
@@ -67,7 +70,7 @@ def begin() -> Response:
 @blueprint.post("/authorize")
 def accept() -> Response:
     """Check a posted request at once, and go on by GET (OIDC Core §3.1.2.1, decision 10)."""
-    request = parse(read_form(http), find_client)
+    request = _read(read_form(http), find_client)
     return responses.go("/authorize", {"handle": posted.keep(KIND, request.to_json())})
 
 
@@ -82,6 +85,16 @@ def stay(error: Exception) -> Response:
 def refuse(refusal: RefusedRequest) -> Response:
     """The client is told at its registered address."""
     return responses.refuse(refusal.address, refusal.error)
+
+
+def _read(params: Parameters, find: FindClient) -> AuthorizationRequest:
+    """The request itself, or the one its client pushed before (RFC 9126 §4)."""
+    reference, client = params.get("request_uri") or "", find(params.get("client_id") or "")
+    if not reference.startswith(pushed.PREFIX):
+        return parse(params, find)
+    if params.repeated or client is None or not client.is_active:
+        raise BadRequestPage("pushed request of nobody")
+    return pushed.find(reference, client)
 
 
 def _posted(handle: str) -> AuthorizationRequest:

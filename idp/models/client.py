@@ -129,8 +129,12 @@ class Client(Base):
     software_version: Mapped[str | None]
 
     def __init__(self, **values: Any) -> None:
-        values.setdefault("created_at", now())
-        super().__init__(**values)
+        """A client is whole from its first moment, written or not: what is not said has its default."""
+        unsaid = [column for column in Client.__table__.columns if column.default and column.key not in values]
+        for column in unsaid:
+            given = column.default.arg
+            values[column.key] = given(None) if callable(given) else given
+        super().__init__(**{"created_at": now(), **values})
 
     @property
     def is_active(self) -> bool:

@@ -41,7 +41,8 @@ def test_what_must_be_there_is_there(app: Flask, browser: FlaskClient) -> None:
     assert metadata["scopes_supported"] == EVERY_SCOPE.split()
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["authorization_response_iss_parameter_supported"] is True
-    assert metadata["request_uri_parameter_supported"] is False  # the default would be true
+    assert "RS256" in metadata["request_object_signing_alg_values_supported"]
+    assert "none" not in metadata["request_object_signing_alg_values_supported"]
     assert {"sub", "name", "email", "person_number", "acr", "auth_time"} <= set(metadata["claims_supported"])
 
 

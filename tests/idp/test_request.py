@@ -259,12 +259,12 @@ def test_an_error_travels_in_the_mode_that_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("request", "request_not_supported"),
-        ("request_uri", "request_uri_not_supported"),
+        ("request", "invalid_request_object"),
+        ("request_uri", "invalid_request_uri"),
         ("registration", "registration_not_supported"),
     ],
 )
-def test_what_is_not_offered_is_named(name: str, wanted: str) -> None:
+def test_what_is_not_offered_or_not_genuine_is_named(name: str, wanted: str) -> None:
     """OIDC Core §3.1.2.6"""
     assert error(**{name: "x"}) == wanted
 
