@@ -94,7 +94,8 @@ def test_both_id_tokens_of_one_sign_in_speak_of_the_same(app: Flask, browser: Fl
     first = id_token.read(given["id_token"])
     second = id_token.read(redeem(browser, given["code"]).json["id_token"])
 
-    assert first and second
+    assert first
+    assert second
     assert all(first[name] == second[name] for name in ("iss", "sub", "aud", "auth_time", "acr", "nonce"))
 
 
