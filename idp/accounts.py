@@ -1,15 +1,14 @@
 """Accounts: how they are found, and the few things that happen to them as a whole."""
 
 from sqlalchemy import select
-from sqlalchemy import update
 
+from . import endings
 from . import outbox
 from .clock import now
 from .db import db
 from .db import transaction
 from .email_address import canonical as canonical_email
 from .models import Account
-from .models import RefreshFamily
 from .provider import provider
 from .throttle import Limit
 
@@ -47,13 +46,7 @@ def email_is_used(email: str) -> bool:
 
 def end_everything(account: Account) -> None:
     """End all sessions and refresh tokens of the account; called inside a transaction."""
-    moment = now()
-    account.sessions_valid_after = moment
-    db.session.execute(
-        update(RefreshFamily)
-        .where(RefreshFamily.account_id == account.id, RefreshFamily.ended_at.is_(None))
-        .values(ended_at=moment, end_reason="account")
-    )
+    endings.end_accounts([account.id], "account")
 
 
 def tell_locked(account: Account, seconds: int) -> None:

@@ -1,10 +1,20 @@
 """Endings: which families, rotations and sessions are over, so that their access tokens die at once.
 
 An access token lives for minutes, so the mark of its end need not live longer: it is in the store. What outlives that,
-the refresh family, is ended in SQL (`families.py`).
+the refresh family, is ended in SQL (`families.py`), and so is everything of an account (decision 11). The applications
+that asked for it hear of each end (`backchannel_logout.py`).
 """
 
+from collections.abc import Collection
+
+from sqlalchemy import update
+
+from . import backchannel_logout
 from .authorization import Authorization
+from .clock import now
+from .db import db
+from .models import Account
+from .models import RefreshFamily
 from .provider import provider
 
 SLACK_SECONDS = 60
@@ -23,6 +33,26 @@ def end_generation(family: str, generation: int) -> None:
 def end_session(sid: str) -> None:
     """No code and no access token that came from this browser session counts any more."""
     _mark("ended_session", sid)
+
+
+def tell_of_session(sid: str) -> int:
+    """Let the applications of a session know that it is over; their number. Called inside a transaction."""
+    return backchannel_logout.tell_of_session(sid)
+
+
+def end_accounts(account_ids: Collection[str], reason: str) -> int:
+    """End every session and refresh token of these accounts, and let their applications know; the number of messages.
+
+    What was given before this moment is over on every node, whatever the store knows. Called inside a transaction.
+    """
+    moment = now()
+    db.session.execute(update(Account).where(Account.id.in_(account_ids)).values(sessions_valid_after=moment))
+    db.session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.account_id.in_(account_ids), RefreshFamily.ended_at.is_(None))
+        .values(ended_at=moment, end_reason=reason)
+    )
+    return backchannel_logout.tell_of_accounts(account_ids)
 
 
 def is_family_over(authorization: Authorization) -> bool:

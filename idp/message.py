@@ -1,4 +1,4 @@
-"""Message: a mail or SMS that leaves the building, and how a channel says what became of it."""
+"""Message: a mail, an SMS or a logout that leaves the building, and how a channel says what became of it."""
 
 from abc import ABC
 from abc import abstractmethod
@@ -14,8 +14,9 @@ class Message:
 
     id: str
     medium: str
-    """`mail` or `sms`."""
+    """`mail`, `sms` or `logout`."""
     name: str
+    """Which text; of a logout, the client it is for."""
     to: str
     language: str
     text: str

@@ -1,9 +1,10 @@
-"""The outbox: mails and SMS, written in the transaction of the thing they tell of, sent by `sender.py`.
+"""The outbox: mails, SMS and logouts, written in the transaction of the thing they tell of, sent by `sender.py`.
 
-`mail` and `sms` are called inside `transaction()`: what is rolled back was never announced. The words are rendered at
-once, in the person's language, so that every try sends the same; the channels (`channels/`) know no texts.
+`mail`, `sms` and `logout` are called inside `transaction()`: what is rolled back was never announced. The words are
+rendered at once, in the person's language, so that every try sends the same; the channels (`channels/`) know no texts.
 """
 
+import json
 import secrets
 import unicodedata
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ from .texts import LANGUAGES
 from .texts import TAGS
 from .user_agent import browser_and_system
 
-__all__ = ["Sender", "clock_time", "fingerprints", "mail", "poke", "refuse_long_sms", "sms"]
+__all__ = ["Sender", "clock_time", "fingerprints", "logout", "mail", "poke", "refuse_long_sms", "sms"]
 
 
 def mail(
@@ -63,6 +64,14 @@ def sms(name: str, to: str, language: str, *, lives: int, **params: Any) -> None
     language = _spoken(language)
     text = _sms_text(name, language, params)
     _write("sms", name, to, lives, {"subject": "", "text": text, "html": "", "language": TAGS[language]})
+
+
+def logout(client_id: str, uri: str, stated: Mapping[str, str | None], *, lives: int) -> None:
+    """Tell an application that a session is over; the token is signed as it is sent, for it lives for two minutes.
+
+    Called inside a transaction.
+    """
+    _write("logout", client_id, uri, lives, {"subject": "", "text": json.dumps(stated), "html": "", "language": ""})
 
 
 def clock_time(moment: datetime | float, language: str) -> str:

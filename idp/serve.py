@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from keys import WrongKey
 
 from . import audit
+from . import backchannel_logout
 from . import channels
 from . import one_time_codes
 from . import schema
@@ -167,6 +168,7 @@ def chores(app: Flask) -> Sequence[tuple[float, Callable[[], Any]]]:
         (60, parts.store.sweep),
         (300, throttle.sweep),
         (300, one_time_codes.sweep),
+        (300, backchannel_logout.sweep),
         (60, audit.seal),
         (3600, forget_old_messages),
     )

@@ -4,22 +4,24 @@ smtp.py       mail through any SMTP server
 sms_http.py   SMS through a gateway's HTTP interface: eCall, ASPSMS, or any other by settings
 smpp.py       SMS through an SMSC
 outbox.py     nowhere: they stay readable in the outbox (development)
+backchannel.py    the end of a session, to the applications that were signed in to
 """
 
 from ..message import Channel
 from ..settings import Settings
+from .backchannel import Backchannel
 from .outbox import Outbox
 from .smpp import Smpp
 from .sms_http import SmsHttp
 from .smtp import Smtp
 
-CHANNELS: tuple[type[Channel], ...] = (Smtp, SmsHttp, Smpp, Outbox)
+CHANNELS: tuple[type[Channel], ...] = (Smtp, SmsHttp, Smpp, Outbox, Backchannel)
 """Every channel there is."""
 
 
 def choose(settings: Settings) -> dict[str, Channel]:
     """The channel of each medium, as the settings have it; raises `BadSetting` where one is not complete."""
-    wanted = {"mail": settings.mail_channel, "sms": settings.sms_channel}
+    wanted = {"mail": settings.mail_channel, "sms": settings.sms_channel, "logout": Backchannel.name}
     return {medium: _named(name, medium)(settings) for medium, name in wanted.items()}
 
 

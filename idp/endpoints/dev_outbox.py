@@ -51,7 +51,7 @@ def _asked() -> str:
 def _messages(to: str) -> list[dict[str, Any]]:
     """What was sent or is about to be; what expired never existed for its addressee."""
     shown = or_(OutboxMessage.state == "sent", (OutboxMessage.state == "pending") & (OutboxMessage.expires_at > now()))
-    query = select(OutboxMessage).where(shown, OutboxMessage.body_sealed.is_not(None))
+    query = select(OutboxMessage).where(shown, OutboxMessage.body_sealed.is_not(None), OutboxMessage.medium != "logout")
     if to:
         query = query.where(OutboxMessage.target.in_(outbox.fingerprints(to)))
     rows = db.session.scalars(query.order_by(OutboxMessage.created_at.desc()).limit(LAST))

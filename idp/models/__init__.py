@@ -10,6 +10,7 @@ from .failure_counter import FailureCounter
 from .one_time_code import OneTimeCode
 from .outbox_message import OutboxMessage
 from .refresh_family import RefreshFamily
+from .signed_in_client import SignedInClient
 from .signing_key import SigningKeyRecord
 from .store_entry import StoreEntry
 
@@ -24,6 +25,7 @@ __all__ = [
     "OneTimeCode",
     "OutboxMessage",
     "RefreshFamily",
+    "SignedInClient",
     "SigningKeyRecord",
     "StoreEntry",
 ]

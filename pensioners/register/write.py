@@ -17,10 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from idp import audit
-from idp.clock import now
+from idp import endings
 from idp.db import transaction
 from idp.models import Account
-from idp.models import RefreshFamily
 
 from ..batches import batches
 from ..models import ACTIVE
@@ -130,11 +129,9 @@ def _disable(session: Session, ids: list[str], status: str, moment: datetime) ->
     _execute(
         session,
         update(Pensioner).where(Pensioner.id.in_([id for id, _, _ in found])).values(access_ended_at=moment),
-        update(Account).where(Account.id.in_(accounts)).values(disabled_at=moment, sessions_valid_after=now()),
-        update(RefreshFamily)
-        .where(RefreshFamily.account_id.in_(accounts), RefreshFamily.ended_at.is_(None))
-        .values(ended_at=moment, end_reason=status),
+        update(Account).where(Account.id.in_(accounts)).values(disabled_at=moment),
     )
+    endings.end_accounts(accounts, status)
     for _, person_number, account in found:
         audit.record("account_closed", account_id=account, subject=person_number, reason=status)
     return len(found)

@@ -1,0 +1,76 @@
+"""Logout tokens to the applications a person was signed in to (OpenID Connect Back-Channel Logout 1.0 §2.5)."""
+
+import json
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+from urllib.parse import urlsplit
+
+from .. import fetcher
+from ..clock import epoch
+from ..fetcher import FetchFailed
+from ..fetcher import FetchRefused
+from ..message import Channel
+from ..message import Message
+from ..message import Permanent
+from ..message import Temporary
+from ..provider import provider
+from ..settings import Settings
+
+TYPE = "logout+jwt"
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+SECONDS = 120
+FORM = "application/x-www-form-urlencoded"
+
+
+class Backchannel(Channel):
+    """One POST a session and application; a host that does not answer is left alone until the next round."""
+
+    name = "backchannel"
+    media = frozenset({"logout"})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._silent: set[str] = set()
+
+    def send(self, message: Message) -> None:
+        """Deliver, so that one application that hangs does not keep the others waiting (security.md 2.39)."""
+        host = urlsplit(message.to).netloc
+        if host in self._silent:
+            raise Temporary("its host has just not answered")
+        body = urlencode({"logout_token": _token(message)}).encode()
+        try:
+            answer = fetcher.post(message.to, body, FORM)
+        except FetchRefused as refusal:
+            raise Permanent(f"refused: {refusal.reason}") from None
+        except FetchFailed as failure:
+            self._silent.add(host)
+            raise Temporary(f"not reached: {failure.reason}") from None
+        if answer.status in (200, 204):
+            return
+        if answer.status == 400:  # §2.8: it has understood, and will not
+            raise Permanent("HTTP 400")
+        raise Temporary(f"HTTP {answer.status}", after=answer.retry_after)
+
+    def check(self) -> str:
+        return "applications are told at the addresses they registered."
+
+    def close(self) -> None:
+        self._silent.clear()
+
+
+def _token(message: Message) -> str:
+    """The logout token of this try; never a `nonce`, so that it passes for no ID token (§2.4)."""
+    told: dict[str, Any] = json.loads(message.text)
+    moment = epoch()
+    stated = {
+        "iss": provider.settings.issuer,
+        "sub": told["sub"],
+        "aud": message.name,
+        "iat": moment,
+        "exp": moment + SECONDS,
+        "jti": secrets.token_urlsafe(16),
+        "sid": told["sid"],
+        "events": {EVENT: {}},
+    }
+    return provider.keys.sign(stated, alg=told["alg"], typ=TYPE)
