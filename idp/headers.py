@@ -6,12 +6,20 @@ from flask import g
 
 from .provider import provider
 
-EMBEDDABLE = "endpoints.check_session"
-
 
 def init_app(app: Flask) -> None:
     """Add the headers after every request."""
     app.after_request(_secure)
+
+
+def framed_by_anybody(response: Response) -> Response:
+    """The one page that other sites load in a frame: it holds a script of ours and nothing else (decision 14)."""
+    g.is_framed = True
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; form-action 'none'; frame-ancestors *; base-uri 'none'"
+    )
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def _secure(response: Response) -> Response:
@@ -21,7 +29,8 @@ def _secure(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
-    headers.setdefault("X-Frame-Options", "DENY")
+    if not getattr(g, "is_framed", False):
+        headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Content-Security-Policy", _policy())
     headers.setdefault("Cache-Control", "no-store")
     if provider.settings.secure:
@@ -30,9 +39,14 @@ def _secure(response: Response) -> Response:
 
 
 def _policy() -> str:
-    """No inline script or style, so no nonces; forms post to us, and through a 303 to the client being answered."""
+    """No inline script or style, so no nonces; forms post to us, and through a 303 to the client being answered.
+
+    Frames hold nothing but the addresses where applications sign out, on the one page that asks them to.
+    """
     targets = " ".join(["'self'", *getattr(g, "form_action", ())])
+    origins = getattr(g, "frame_src", ())
+    frames = f"frame-src {' '.join(origins)}; " if origins else ""
     return (
         "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self'; form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
+        f"connect-src 'self'; {frames}form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
     )

@@ -6,6 +6,7 @@ from typing import Any
 from keys.algorithms import ACCEPTED
 
 from . import assurance
+from . import session_management
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
 from .client_auth import METHODS
@@ -52,8 +53,22 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "prompt_values_supported": list(PROMPTS),
         "acr_values_supported": _acr_values(),
         "ui_locales_supported": [TAGS[language] for language in LANGUAGES],
+        **_logouts(),
         "op_policy_uri": f"{issuer}/privacy",
         "op_tos_uri": f"{issuer}/terms",
+    }
+
+
+def _logouts() -> dict[str, Any]:
+    """How applications hear of a sign-out, beside `end_session_endpoint`; each is the operator's choice."""
+    settings = provider.settings
+    watched = {"check_session_iframe": f"{settings.issuer}{session_management.PATH}"}
+    return {
+        "backchannel_logout_supported": settings.backchannel_logout,
+        "backchannel_logout_session_supported": settings.backchannel_logout,
+        "frontchannel_logout_supported": settings.frontchannel_logout,
+        "frontchannel_logout_session_supported": settings.frontchannel_logout,
+        **(watched if settings.session_management else {}),
     }
 
 

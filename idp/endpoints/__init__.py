@@ -6,6 +6,7 @@ Each has a `blueprint`; those that clients find by discovery have `METADATA`, th
 from flask import Flask
 
 from . import authorize
+from . import check_session
 from . import dev_outbox
 from . import discovery
 from . import end_session
@@ -20,7 +21,7 @@ from . import token
 from . import userinfo
 
 ENDPOINTS = (
-    *(authorize, pushed_authorization, interaction, end_session),
+    *(authorize, pushed_authorization, interaction, end_session, check_session),
     *(token, userinfo, introspection, revocation, jwks, discovery),
     *(health, dev_outbox),
 )

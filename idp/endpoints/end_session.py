@@ -14,15 +14,18 @@ from flask import g
 from flask import make_response
 from flask import render_template
 from flask import request as http
+from werkzeug.urls import iri_to_uri
 
 from .. import audit
 from .. import endings
 from .. import errors
+from .. import frontchannel_logout
 from .. import id_token
 from .. import pages
 from .. import posted
 from .. import response as responses
 from .. import session as sessions
+from .. import session_management
 from ..db import transaction
 from ..parameters import Malformed
 from ..parameters import Parameters
@@ -38,6 +41,7 @@ METADATA = {"end_session_endpoint": "/logout"}
 KIND = "posted_logout"
 MAX_LENGTH = 16 * 1024
 DONE = "/signed-out"
+LEAVE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,31 @@ def _ask(session: Session, target: str | None, *, status: int = 200) -> Response
 
 
 def _sign_out(session: Session | None, target: str | None) -> Response:
-    """End the session on the server first, and all tokens that hang on it, then in the browser."""
-    response = responses.go(target or DONE)
+    """End the session on the server first, and all tokens that hang on it, then in the browser and its applications."""
+    if session is None:
+        return _forget(responses.go(target or DONE))
+    endings.end_session(session.sid)
+    with transaction():
+        told = endings.tell_of_session(session.sid)
+        audit.record("sign_out", account_id=session.account_id, session=session.sid, told=told)
+    frames = frontchannel_logout.frames(session)
+    return _forget(_leave(frames, target or DONE) if frames else responses.go(target or DONE))
+
+
+def _forget(response: Response) -> Response:
     sessions.end(response)
-    if session is not None:
-        endings.end_session(session.sid)
-        with transaction():
-            audit.record("sign_out", account_id=session.account_id, session=session.sid)
+    session_management.forget(response)
+    return response
+
+
+def _leave(frames: list[str], target: str) -> Response:
+    """Have the applications sign out in this browser, and then go on (OpenID Connect Front-Channel Logout §2).
+
+    The script goes on as soon as all have answered, the header later and without any script.
+    """
+    g.frame_src = sorted({responses.origin_of(frame) for frame in frames})
+    response = make_response(render_template("signout/leaving.html", frames=frames, target=target))
+    response.headers["Refresh"] = f"{LEAVE_SECONDS}; url={iri_to_uri(target)}"
     return response
 
 

@@ -1,0 +1,20 @@
+"""Front-channel logout: where applications sign out in this browser (OpenID Connect Front-Channel Logout 1.0 §2)."""
+
+from sqlalchemy import select
+
+from . import response as responses
+from .db import db
+from .models import Client
+from .provider import provider
+from .session import Session
+
+
+def frames(session: Session) -> list[str]:
+    """The addresses to load for the clients of a session, each with the issuer and the session it is about (§3)."""
+    if not session.clients or not provider.settings.frontchannel_logout:
+        return []
+    told = {"iss": provider.settings.issuer, "sid": session.sid}
+    query = select(Client.frontchannel_logout_uri).where(
+        Client.client_id.in_(session.clients), Client.frontchannel_logout_uri.is_not(None)
+    )
+    return [responses.with_params(uri, told) for uri in db.session.scalars(query.order_by(Client.client_id)) if uri]
