@@ -11,21 +11,28 @@ from time import sleep
 from .provider import provider
 from .store import StoreUnavailable
 
-SECONDS = 10
+SECONDS = 15
+SLOWEST_CALL = 10
+"""The longest that a store takes to hear of something (`idp/db.py`, `idp/store/`)."""
 POLL_SECONDS = 0.05
 
 
 @contextmanager
 def lease(kind: str, key: str) -> Iterator[None]:
-    """Go ahead alone; raises `StoreUnavailable` when the others take too long. Never inside a transaction."""
+    """Go ahead alone; raises `StoreUnavailable` when the others take too long. Never inside a transaction.
+
+    A slow holder leaves it to end by itself: before the store heard of its return, it might be somebody else's.
+    """
     deadline = monotonic() + SECONDS
-    while not provider.store.add_once(kind, key, SECONDS):
-        if monotonic() > deadline:
+    while True:
+        asked = monotonic()  # before the store begins to count, so that nobody believes in it for longer than it lasts
+        if provider.store.add_once(kind, key, SECONDS):
+            break
+        if asked > deadline:
             raise StoreUnavailable("a lease was never returned")
         sleep(POLL_SECONDS)
-    ends = monotonic() + SECONDS
     try:
         yield
     finally:
-        if monotonic() < ends:  # later it has ended by itself, and may be somebody else's
+        if monotonic() + SLOWEST_CALL < asked + SECONDS:
             provider.store.delete(kind, key)
