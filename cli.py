@@ -32,6 +32,7 @@ from idp.db import db
 from idp.provider import provider
 from idp.settings import BadSetting
 from idp.settings import Settings
+from idp.settings import load
 from idp.store import StoreUnavailable
 from keys import StoredKey
 from keys import WrongKey
@@ -109,8 +110,9 @@ def open_app() -> Flask:
 def worker() -> Flask:
     """The application of one worker process of `idp serve`."""
     try:
-        app = create_app()
-        logs.configure(app.extensions["idp"].settings)
+        settings = load()
+        logs.configure(settings)  # before anything is assembled, so that what goes wrong there is redacted as well
+        app = create_app(settings)
         logs.init_app(app)
         return server.start_worker(app)
     except Exception as error:
@@ -125,8 +127,9 @@ def worker() -> Flask:
 @click.option("--threads", default=16, show_default=True, type=click.IntRange(1, 256), help="Threads of each process.")
 def serve_command(host: str, port: int, workers: int | None, threads: int) -> None:
     """Serve people and applications; SIGTERM ends it after the requests that have begun."""
-    app = create_app()
-    logs.configure(app.extensions["idp"].settings)
+    settings = load()
+    logs.configure(settings)
+    app = create_app(settings)
     server.check(app)
     server.check_port(host, port)
     server.serve(worker, host=host, port=port, workers=workers or server.workers_of_this_machine(), threads=threads)

@@ -159,3 +159,25 @@ def test_lines_of_the_log_do_not_mix_with_the_result(environment: dict[str, str]
     assert done.returncode == 0
     assert "{" not in done.stdout
     assert json.dumps("level") not in done.stdout
+
+
+def test_what_goes_wrong_while_a_worker_is_assembled_is_logged_like_everything_else(
+    environment: dict[str, str],
+) -> None:
+    """Redacted, one JSON object a line."""
+    theme = json.dumps({"brand": "#b00020"})  # hard to read: a warning at the start
+    program = "import cli, idp.serve; idp.serve.start_worker = lambda app: 1 / 0; cli.worker()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment, "IDP_THEME": theme},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
+    assert done.returncode == 1
+    assert [line["level"] for line in lines] == ["warning", "critical"]
