@@ -5,23 +5,27 @@ Three voices: the person reads what to do now, the client an OAuth error of its 
 """
 
 import secrets
+from typing import Any
 
 import structlog
 from flask import Flask
 from flask import Response
 from flask import g
 from flask import make_response
-from flask import redirect
 from flask import render_template
 from flask import request
 from werkzeug.exceptions import HTTPException
 
+from . import answers
+from . import pages
+from . import response as responses
 from .db import db
 from .interaction import Answered
 from .interaction import Expired
 from .interaction import NoCookies
 from .models import Client
 from .passwords import Busy
+from .provider import provider
 from .store import StoreUnavailable
 from .throttle import TooMany
 
@@ -42,11 +46,10 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(TooMany, lambda error: page(429))
 
 
-def page(status: int, name: str | None = None, *, reference: str | None = None, enrolling: bool = False) -> Response:
-    """One error page: heading, sentence, reference number, help line."""
+def page(status: int, name: str | None = None, **shown: Any) -> Response:
+    """One error page: heading, sentence, reference number, a way on, help line; `shown` is what its template names."""
     name = name or PAGES.get(status, "400")
-    html = render_template("errors/error.html", name=name, reference=reference, enrolling=enrolling)
-    response = make_response(html, status)
+    response = make_response(render_template("errors/error.html", name=name, **shown), status)
     if status == 503:
         response.headers["Retry-After"] = "30"
     return response
@@ -82,11 +85,24 @@ def _expired(error: Expired) -> Response:
 
 
 def _answered(over: Answered) -> Response:
-    """Begin anew at the application itself: the session signs in silently."""
+    """A second press goes where the first one led; who comes back later goes on at the application (OIDC Core §4)."""
+    again = answers.repeat(over.interaction_id)
+    if again is not None:
+        return again
     client = db.session.get(Client, over.client_id) if over.client_id else None
-    if client is None or client.initiate_login_uri is None:
-        return page(400, "expired")
-    return make_response(redirect(client.initiate_login_uri, 303))
+    if client is None or not client.is_active:
+        return page(200, "answered")
+    if client.initiate_login_uri is not None:
+        return responses.go(client.initiate_login_uri, {"iss": provider.settings.issuer})
+    return page(200, "answered", app_name=client.name_in(pages.language()), app_url=_front_door(client))
+
+
+def _front_door(client: Client) -> str | None:
+    """Where people find the application: its own page, else the site it is answered at; a native one has neither."""
+    if client.client_uri:
+        return client.client_uri
+    sites = [uri for uri in client.redirect_uris if uri.startswith("https://")]
+    return f"{responses.origin_of(sites[0])}/" if sites else None
 
 
 def _unavailable(error: Exception) -> Response:

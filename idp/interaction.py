@@ -49,8 +49,9 @@ class NoCookies(Expired):
 class Answered(Exception):
     """The interaction is over, its client has been answered: a second press, or the back button."""
 
-    def __init__(self, client_id: str | None) -> None:
+    def __init__(self, interaction_id: str, client_id: str | None) -> None:
         super().__init__("answered")
+        self.interaction_id = interaction_id
         self.client_id = client_id
 
 
@@ -83,6 +84,11 @@ class Interaction:
     """The stored language of the identified person."""
     started_at: int = field(default_factory=epoch)
     seen_at: int = field(default_factory=epoch)
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long the person may still be idle."""
+        return max(1, provider.settings.interaction_idle_seconds - (epoch() - self.seen_at))
 
     @property
     def account(self) -> Account | None:
@@ -180,7 +186,7 @@ def load(interaction_id: str) -> Interaction:
     if not hmac.compare_digest(interaction.browser, _hash(cookie)):
         raise Expired
     if value.get("answered"):
-        raise Answered(interaction.client_id)
+        raise Answered(interaction_id, interaction.client_id)
     return interaction
 
 
@@ -188,6 +194,12 @@ def save(interaction: Interaction) -> None:
     """Keep it until the person has been idle for too long."""
     interaction.seen_at = epoch()
     _put(interaction, provider.settings.interaction_idle_seconds)
+
+
+def touch(interaction: Interaction) -> None:
+    """Begin the idle time anew and keep nothing else of what has changed: whoever works at a form is not idle."""
+    save(load(interaction.id))
+    interaction.seen_at = epoch()
 
 
 def finish(interaction: Interaction) -> None:

@@ -96,11 +96,11 @@
 
   // Five minutes before the end the session dialog asks (WCAG 2.2.1); afterwards the page says how to go on.
   for (const dialog of all("dialog[data-session]")) {
-    const seconds = Number(dialog.dataset.session);
-    const warning = Math.min(300, seconds / 2);
+    const limit = Number(dialog.dataset.sessionLimit); // what one press of «Continuer» gives; less may be left by now
+    const warning = Math.min(300, limit / 2);
     const shown = dialog.querySelector("[data-session-left]");
     const spoken = dialog.querySelector("[data-session-spoken]");
-    let end = Date.now() + seconds * 1000;
+    let end = Date.now() + Number(dialog.dataset.session) * 1000;
 
     const text = (minutes) => (minutes === 1 ? shown.dataset.one : shown.dataset.many.replace("{n}", minutes));
     const leave = () => location.replace(location.href.split("#")[0]);
@@ -121,7 +121,7 @@
       const answer = await fetch(dialog.dataset.extend, { method: "POST", body }).catch(() => null);
       if (!answer) return; // no network: the dialog stays, and so does the button
       if (!answer.ok) return leave();
-      end = Date.now() + seconds * 1000;
+      end = Date.now() + limit * 1000;
       spoken.textContent = "";
       dialog.close();
     };

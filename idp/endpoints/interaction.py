@@ -18,6 +18,7 @@ from flask import request
 from werkzeug.exceptions import NotFound
 from wtforms import Form
 
+from .. import answers
 from .. import interaction as interactions
 from .. import pages
 from .. import session as sessions
@@ -47,7 +48,7 @@ def open_page(interaction: Interaction) -> Response:
     """Send the person to the page that is due, sending its challenge once; nothing due answers the client."""
     page = _advance(interaction)
     if page is None:
-        return resume(interaction)
+        return _end(interaction)
     response = make_response(redirect(address(interaction, *page), 303))
     interactions.bind(interaction, response)
     return response
@@ -56,8 +57,7 @@ def open_page(interaction: Interaction) -> Response:
 @blueprint.get("/i/<interaction_id>")
 def current(interaction_id: str) -> Response:
     """Wherever the person stands."""
-    interaction = _load(interaction_id)
-    return _see(interaction)
+    return _see_alone(_load(interaction_id))
 
 
 @blueprint.get("/i/<interaction_id>/<flow_name>/<step_name>")
@@ -66,7 +66,7 @@ def show(interaction_id: str, flow_name: str, step_name: str) -> Response:
     interaction = _load(interaction_id)
     page = _permitted(interaction, flow_name, step_name)
     if page is None:
-        return _see(interaction)
+        return _see_alone(interaction)
     flow, step = page
     form = _form(interaction, step, stored=step.stored(interaction))
     return _render(interaction, flow, step, form)
@@ -79,7 +79,7 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
     with interactions.lease(interaction_id):
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
-            return _stale()
+            return _stale(interaction)
         page = _permitted(interaction, flow_name, step_name)
         if page is None:
             return _see(interaction)
@@ -111,7 +111,7 @@ def cancel(interaction_id: str) -> Response:
     with interactions.lease(interaction_id):
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
-            return _stale()
+            return _stale(interaction)
         page = _due(interaction)
         if page and page[0].cancel == "confirm":
             flow = page[0]
@@ -129,7 +129,7 @@ def extend(interaction_id: str) -> Response:
     with interactions.lease(interaction_id):  # else an older state could be saved over an answer just taken
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
-            return _stale()
+            return _stale(interaction)
         interactions.save(interaction)
         return make_response("", 204)
 
@@ -172,7 +172,7 @@ def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
         return _act(interaction, flow, step, action)
     form = _form(interaction, step, data=True)
     if not form.validate():
-        return _render(interaction, flow, step, form, status=422)
+        return _ask_anew(interaction, flow, step, form)
     if flow.is_entrance:
         interaction.goal = flow.name
     if not step.is_due(interaction):  # an earlier page answered anew
@@ -181,7 +181,7 @@ def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
         step.submit(interaction, form)
     except Refused as refusal:  # not saved: whatever was undone or noted counts only with a right answer
         _blame(form, refusal)
-        return _render(interaction, flow, step, form, status=422)
+        return _ask_anew(interaction, flow, step, form)
     except Paused as pause:
         return _paused(interaction, flow, pause)
     except Blocked:
@@ -206,7 +206,7 @@ def _act(interaction: Interaction, flow: Flow, step: Step, name: str) -> Respons
     except Refused as refusal:
         form = _form(interaction, step, stored=step.stored(interaction))
         _blame(form, refusal)
-        return _render(interaction, flow, step, form, status=422)
+        return _ask_anew(interaction, flow, step, form)
     except Paused as pause:
         return _paused(interaction, flow, pause)
     return _follow(interaction)
@@ -216,7 +216,7 @@ def _follow(interaction: Interaction) -> Response:
     """Go where the facts now lead: the next page, or back to the client."""
     page = _advance(interaction)
     if page is None:
-        return resume(interaction)
+        return _end(interaction)
     interactions.save(interaction)
     return make_response(redirect(address(interaction, *page), 303))
 
@@ -257,10 +257,26 @@ def _advance(interaction: Interaction) -> Page | None:
 
 
 def _see(interaction: Interaction) -> Response:
+    """Show where the person stands; under the lease, since there may be nothing left but to answer the client."""
     page = _due(interaction)
     if page is None:
-        return resume(interaction)
+        return _end(interaction)
     return make_response(redirect(address(interaction, *page), 303))
+
+
+def _see_alone(interaction: Interaction) -> Response:
+    """The same for a GET, which takes the lease only for the end: of two at once, one answers the client."""
+    if _due(interaction) is not None:
+        return _see(interaction)
+    with interactions.lease(interaction.id):
+        return _see(_load(interaction.id))
+
+
+def _end(interaction: Interaction) -> Response:
+    """Answer the client; whoever presses twice is sent the same way again."""
+    response = resume(interaction)
+    answers.keep(interaction, response)
+    return response
 
 
 def _form(interaction: Interaction, step: Step, *, data: bool = False, stored: Any = None) -> Form:
@@ -278,6 +294,12 @@ def _blame(form: Form, refusal: Refused) -> None:
     field.errors = [*field.errors, *refusal.texts]
 
 
+def _ask_anew(interaction: Interaction, flow: Flow, step: Step, form: Form) -> Response:
+    """The same page with what is not right on it; the person is not idle."""
+    interactions.touch(interaction)
+    return _render(interaction, flow, step, form, status=422)
+
+
 def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, status: int = 200) -> Response:
     before = step_before(flow, step, interaction)
     html = render_template(
@@ -290,6 +312,7 @@ def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, sta
         back_url=address(interaction, flow, before) if before else None,
         cancel_url=f"/i/{interaction.id}/cancel",
         extend_url=f"/i/{interaction.id}/extend",
+        idle_seconds=interaction.idle_seconds,
         step_url=lambda name: f"/i/{interaction.id}/{flow.name}/{name}",
         entrance=_entrances(interaction),
         numbered=flow.numbered if step.number else (),
@@ -322,9 +345,9 @@ def _paused(interaction: Interaction, flow: Flow, pause: Paused) -> Response:
     return make_response(html, 429)
 
 
-def _stale() -> Response:
-    """A form of another browser, another visit or none: nothing happens."""
-    return error_page(400, "expired", enrolling="/enrol/" in request.path)
+def _stale(interaction: Interaction) -> Response:
+    """A form of another browser, another visit or none: nothing happens, and the way leads back to the page."""
+    return error_page(400, "expired", retry_url=f"/i/{interaction.id}")
 
 
 def _csrf_fits(interaction: Interaction) -> bool:

@@ -1,25 +1,42 @@
 """The page runner: whose an interaction is, what a GET may not do, and where a finished one leads."""
 
+import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from time import sleep
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from oidc import CALLBACK
 from oidc import a_client
+from oidc import answer
 from oidc import change
+from oidc import consent
+from oidc import redeem
 from oidc import request_of
 from sqlalchemy import select
 from visitor import PASSWORD
+from visitor import Browser
 from visitor import Page
 from visitor import Visitor
 from visitor import a_member
 from visitor import a_person
+from visitor import audited
 from visitor import code
 from walk import e164
 
+from idp import answers
+from idp import interaction as interactions
+from idp import response as responses
+from idp.clock import now
 from idp.db import Base
 from idp.db import db
+from idp.decision import resume
+from idp.endpoints import interaction as endpoint
+from idp.models import Account
 from idp.models import StoreEntry
 from idp.provider import provider
 
@@ -54,7 +71,7 @@ def test_a_copied_address_works_in_no_other_browser(visitor: Visitor, another: C
     for one in pages:
         _, fields = one.form()
         for browser in (stranger, blank):
-            for answer in (
+            for got in (
                 browser.open(one.url),
                 browser.open(home_of(one)),
                 browser.open(f"{home_of(one)}/cancel"),
@@ -62,9 +79,9 @@ def test_a_copied_address_works_in_no_other_browser(visitor: Visitor, another: C
                 browser.post(f"{home_of(one)}/cancel", **fields),
                 browser.post(f"{home_of(one)}/extend", **fields),
             ):
-                assert answer.status == 400
-                assert not answer.location
-                assert person.email not in answer.text
+                assert got.status == 400
+                assert not got.location
+                assert person.email not in got.text
 
     done = visitor.answer(pages[-1], code=code(e164(person.phone)))
     assert "code=" in done.location
@@ -119,6 +136,8 @@ def test_a_form_without_our_token_does_nothing(
 
     assert refused.status == 400
     assert refused.says("er.expired.h1")
+    assert refused.says("er.expired.retry")
+    assert f'<a class="btn" href="{home_of(page)}">' in refused.text
     assert "user-data" in visitor.open(home_of(page)).url
 
 
@@ -190,30 +209,144 @@ def test_the_snapshot_would_see_a_change(app: Flask, visitor: Visitor) -> None:
 # --- the end -------------------------------------------------------------------------------------------------------
 
 
-def finished(visitor: Visitor, **client: Any) -> Page:
+def nearly_finished(visitor: Visitor, **client: Any) -> tuple[Page, str]:
+    """The last page of a sign-in, and the code that it asks for."""
     person = a_member()
     page = visitor.open("/authorize", **request_of(a_client(**client)))
     page = visitor.give_password(page, person.email)
-    done = visitor.answer(page, code=code(e164(person.phone)))
+    return page, code(e164(person.phone))
+
+
+def finished(visitor: Visitor, **client: Any) -> Page:
+    """The same, answered, and its authorization code redeemed."""
+    page, digits = nearly_finished(visitor, **client)
+    done = visitor.answer(page, code=digits)
     assert done.location.startswith(f"{CALLBACK}?code=")
+    assert redeem(Visitor(visitor.browser.application).browser, answer(done.response)["code"]).status_code == 200
     return page
 
 
 @pytest.mark.parametrize("by", ["open", "post"])
 def test_the_back_button_after_the_end_leads_to_the_application(visitor: Visitor, by: str) -> None:
+    """OIDC Core §4: with the issuer, which a third-party initiated login names."""
     page = finished(visitor, initiate_login_uri=LANDING)
 
     again = visitor.open(page.url) if by == "open" else visitor.answer(page, code="123456")
 
     assert again.status == 303
-    assert again.location == LANDING
+    assert again.location == f"{LANDING}?iss=http%3A%2F%2Flocalhost%3A8400"
 
 
-def test_an_application_without_an_entrance_gets_the_expired_page(visitor: Visitor) -> None:
-    again = visitor.open(finished(visitor).url)
+@pytest.mark.parametrize("by", ["open", "post"])
+def test_an_application_without_an_entrance_is_linked_to(visitor: Visitor, by: str) -> None:
+    """pages.md A18: no 4xx after success."""
+    page = finished(visitor)
 
-    assert again.status == 400
-    assert again.says("er.expired.h1")
+    again = visitor.open(page.url) if by == "open" else visitor.answer(page, code="123456")
+
+    assert again.status == 200
+    assert again.says("er.answered.h1")
+    assert again.link("rp.example") == "https://rp.example/"
+
+
+def test_the_page_of_an_application_itself_is_preferred(visitor: Visitor) -> None:
+    page = finished(visitor, client_uri="https://rp.example/pension")
+
+    assert visitor.open(page.url).link("rp.example") == "https://rp.example/pension"
+
+
+@pytest.mark.parametrize("client", [{}, {"initiate_login_uri": LANDING}])
+def test_a_second_press_leads_where_the_first_did(visitor: Visitor, client: dict[str, str]) -> None:
+    """The browser drops the answer to the first press when the second one comes."""
+    page, digits = nearly_finished(visitor, **client)
+
+    one, two = visitor.answer(page, code=digits), visitor.answer(page, code=digits)
+
+    assert "code=" in one.location
+    assert two.status == 303
+    assert two.location == one.location
+    assert two.response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_second_press_ends_a_visit_of_our_own_at_the_same_place(visitor: Visitor) -> None:
+    person = a_member()
+    page = visitor.give_password(visitor.open("/signin"), person.email)
+    digits = code(e164(person.phone))
+
+    one, two = visitor.answer(page, code=digits), visitor.answer(page, code=digits)
+
+    assert one.location == two.location == provider.settings.fund_url
+
+
+def test_tokens_are_not_kept_for_a_second_press(app: Flask) -> None:
+    with app.test_request_context():
+        interaction = interactions.begin("sign_in", request=None, client_id=None, session=None)
+        interaction.browser = "bound"
+        for address in ("https://rp.example/cb#access_token=x&state=y", "https://rp.example/cb?response=x.y.z"):
+            answers.keep(interaction, responses.go(address))
+
+            assert answers.repeat(interaction.id) is None
+
+        answers.keep(interaction, responses.go("https://rp.example/cb?error=access_denied"))
+        assert answers.repeat(interaction.id) is not None
+
+
+def test_a_second_press_of_another_browser_leads_nowhere(visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    page, digits = nearly_finished(visitor)
+    visitor.answer(page, code=digits)
+    stranger = another()
+    stranger.open("/signin")
+
+    assert stranger.open(page.url).status == 400
+
+
+def test_the_answer_is_not_repeated_for_long(visitor: Visitor) -> None:
+    if provider.settings.redis_url:
+        pytest.skip("Redis has a clock of its own")
+    page, digits = nearly_finished(visitor)
+    visitor.answer(page, code=digits)
+
+    with time_machine.travel(now() + timedelta(seconds=31)):
+        assert visitor.open(page.url).says("er.answered.h1")
+
+
+def test_the_kept_answer_is_sealed(visitor: Visitor) -> None:
+    page, digits = nearly_finished(visitor)
+    if provider.settings.redis_url:
+        pytest.skip("read from SQL here; the sealing is the same code")
+    given = answer(visitor.answer(page, code=digits).response)["code"]
+
+    kept = [row.value or b"" for row in db.session.query(StoreEntry).filter_by(kind="answer")]
+
+    assert len(kept) == 1
+    assert given.encode() not in kept[0]
+
+
+def test_two_looks_at_a_visit_that_is_over_make_one_code(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is due any more, because it was answered in another tab: both ask at once, one answers the client."""
+    person, client = a_member(), a_client(first_party=False)
+    visitor.sign_in(person)
+    page = visitor.open("/authorize", **request_of(client))
+    assert "consent" in page.url
+    db.session.rollback()
+    consent(db.session.get_one(Account, person.account_id), client, "openid")
+    monkeypatch.setattr(endpoint, "resume", lambda interaction: sleep(0.3) or resume(interaction))
+    cookies = [cookie for name in ("browser", "session") if (cookie := visitor.browser.get_cookie(f"idp_{name}"))]
+
+    def look(url: str) -> str:
+        with app.app_context():
+            browser = Browser(app)
+            for cookie in cookies:
+                browser.set_cookie(cookie.key, cookie.value)
+            return browser.get(url).headers["Location"]
+
+    with ThreadPoolExecutor(2) as both:
+        one, two = both.map(look, [home_of(page), page.url])
+
+    assert one == two
+    assert len(audited("authorization")) == 1
 
 
 def test_a_client_disabled_on_the_way_is_sent_no_code(visitor: Visitor) -> None:
@@ -258,17 +391,78 @@ def test_an_unknown_button_is_refused(visitor: Visitor) -> None:
 
 
 def test_idle_for_too_long_it_expires(visitor: Visitor) -> None:
-    from datetime import timedelta
-
-    import time_machine
-
-    from idp.clock import now
-
     if provider.settings.redis_url:
         pytest.skip("Redis has a clock of its own")
     page = visitor.open("/signin")
     with time_machine.travel(now() + timedelta(seconds=3601)):
         assert visitor.open(page.url).status == 400
+
+
+# --- idle time (pages.md 2.1.6) ------------------------------------------------------------------------------------
+
+
+def idle_seconds(page: Page) -> int:
+    """What the session dialog counts from."""
+    found = re.search(r'data-session="(\d+)"', page.text)
+    assert found, page.errors()
+    return int(found[1])
+
+
+def test_looking_at_a_page_again_does_not_pretend_a_new_hour(visitor: Visitor) -> None:
+    page = visitor.open("/signin")
+    assert 3590 <= idle_seconds(page) <= 3600
+
+    with time_machine.travel(now() + timedelta(minutes=20)):
+        again = visitor.open(page.url)
+
+    assert 2390 <= idle_seconds(again) <= 2400
+    assert 'data-session-limit="3600"' in again.text
+    assert again.says("form.expires", minutes=idle_seconds(again) // 60)
+
+
+def test_who_works_at_a_form_is_not_idle(visitor: Visitor) -> None:
+    if provider.settings.redis_url:
+        pytest.skip("Redis has a clock of its own")
+    page = visitor.open("/signin")
+    begun = now()
+    with time_machine.travel(begun + timedelta(minutes=50)):
+        refused = visitor.answer(page, username="", password="")
+    with time_machine.travel(begun + timedelta(minutes=100)):
+        again = visitor.open(page.url)
+
+    assert refused.status == 422
+    assert 3590 <= idle_seconds(refused) <= 3600
+    assert again.status == 200
+    assert 590 <= idle_seconds(again) <= 600
+
+
+def test_a_refused_answer_keeps_nothing_but_the_time(visitor: Visitor) -> None:
+    page = visitor.enrol_until("second-factor", a_person())
+    earlier = visitor.open(page.url.replace("second-factor", "user-data"))
+
+    refused = visitor.answer(earlier, email="nobody", password="", password2="")
+
+    assert refused.status == 422
+    assert visitor.open(home_of(page)).url == page.url
+
+
+def test_every_page_of_a_visit_says_when_it_expires(visitor: Visitor) -> None:
+    """WCAG 2.2.1, for those without scripts."""
+    person, forgotten = a_person(), Visitor(visitor.browser.application)
+    member = a_member(2, app=True)
+    pages = [forgotten.open("/password/forgot")]
+    pages.append(forgotten.answer(pages[-1], username=member.email))
+    pages.append(forgotten.answer(pages[-1], code=code(member.email)))
+    pages.append(forgotten.open(pages[-1].url.replace("/code", "/methods")))
+    pages.append(forgotten.answer(pages[2], code=code(e164(member.phone))))
+    for step in ("identification", "user-data", "confirm-email", "second-factor", "confirm-second-factor", "/done"):
+        pages.append(visitor.enrol_until(step, person, pages[-1] if "/enrol/" in pages[-1].url else None))
+    visitor.answer(pages[-1])
+    pages.append(visitor.open("/authorize", **request_of(a_client(first_party=False))))
+
+    steps = [page.url.split("/", 3)[3] for page in pages]
+    assert {"password/new", "password/methods", "consent/agreement"} <= {*steps}
+    assert [page.url for page in pages if not page.says("form.expires", minutes=60)] == []
 
 
 # --- language (pages.md 2.1.1) -------------------------------------------------------------------------------------
