@@ -191,12 +191,14 @@ def _connect(target: _Target, deadline: float) -> socket.socket:
     found = _resolved(target, deadline)
     if not found or not all(_may_reach(address, target.host) for address in found):
         raise FetchRefused("address") if found else FetchFailed("unknown host")
-    for address in found[:MOST_ADDRESSES]:
+    chosen = found[:MOST_ADDRESSES]
+    for number, address in enumerate(chosen):
         left = deadline - time.monotonic()
         if left <= 0:
             break
-        with suppress(OSError):
-            sock = socket.create_connection((str(address), target.port), timeout=left)
+        with suppress(OSError):  # one that is silent leaves time for the next
+            sock = socket.create_connection((str(address), target.port), timeout=left / (len(chosen) - number))
+            sock.settimeout(SECONDS)
             if _may_reach(ipaddress.ip_address(sock.getpeername()[0]), target.host):
                 return sock
             sock.close()

@@ -249,6 +249,41 @@ def test_http_is_for_listed_hosts_of_a_loopback_issuer(settled: Callable[..., No
             fetcher.get(plain.url)
 
 
+def test_a_silent_address_leaves_time_for_the_next(
+    settled: Callable[..., None], server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(fetch_private_hosts=("localhost",), fetch_ca_file=certificate())
+    monkeypatch.setattr(fetcher, "SECONDS", 1.0)
+    resolve(monkeypatch, "127.0.0.2", "127.0.0.1")
+    given: list[float] = []
+
+    def connect(to: tuple[str, int], *, timeout: float) -> socket.socket:
+        given.append(timeout)
+        if to[0] == "127.0.0.2":
+            time.sleep(timeout)
+            raise TimeoutError
+        found = socket.socket()
+        found.connect(to)
+        return found
+
+    monkeypatch.setattr(fetcher.socket, "create_connection", connect)
+
+    assert fetcher.get(server.url).status == 200
+    assert given[0] < 0.6
+
+
+@pytest.mark.parametrize("url", ["http://rp.example/", "https://rp.example:22/", "https://u@rp.example/", "rp.example"])
+def test_what_could_never_be_fetched_is_known_without_trying(
+    settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """For registration, which looks up no name."""
+    monkeypatch.setattr(fetcher.socket, "getaddrinfo", lambda *_, **__: pytest.fail("looked up"))
+
+    with pytest.raises(FetchRefused):
+        fetcher.refuse_malformed(url)
+    fetcher.refuse_malformed("https://rp.example/keys?x=1#part")
+
+
 # What it does not put up with
 
 
