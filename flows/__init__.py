@@ -9,6 +9,7 @@ from idp.settings import Settings
 
 from . import audience
 from . import consent
+from . import device
 from . import password_reset
 from . import pensioner_enrolment
 from . import sign_in
@@ -21,6 +22,7 @@ def flows(settings: Settings) -> tuple[Flow, ...]:
     """Every flow, the first one that is due comes first."""
     factors = offered(settings.factors)
     return (
+        device.flow(),
         audience.flow(),
         pensioner_enrolment.flow(factors),
         password_reset.flow(),

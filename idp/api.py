@@ -37,7 +37,8 @@ def _refused(error: OAuth2Error) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     """Too much, the wrong method …: the protocol's word for it, with HTTP's status."""
-    return _answer(error.code or 500, "invalid_request")
+    status = error.code or 500
+    return _answer(status, "invalid_request" if status < 500 else "server_error")
 
 
 def _unavailable(error: Exception) -> Response:

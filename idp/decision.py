@@ -16,9 +16,11 @@ from . import assurance
 from . import audit
 from . import claims
 from . import consents
+from . import decoupled
 from . import errors
 from . import id_token
 from . import interaction as interactions
+from . import outbox
 from . import profiles
 from . import pushed
 from . import redirects
@@ -66,7 +68,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
         account, proofs = _check(interaction, request, client, before)
     except OAuth2Error as error:
         interactions.finish(interaction)
-        return responses.refuse(request.address, error)
+        return _refuse(request, error)
     if not pushed.use_up(request):
         interactions.finish(interaction)
         return errors.client_error("pushed request answered before")
@@ -84,7 +86,7 @@ def deny(interaction: Interaction) -> Response:
     """«Annuler»: the client is told; a visit of our own begins anew. A link leads here, so nothing is changed."""
     if interaction.request is None:
         return responses.go("/signin")
-    return responses.refuse(interaction.request.address, AccessDeniedError("The person declined."))
+    return _refuse(interaction.request, AccessDeniedError("The person declined."))
 
 
 def _check(
@@ -144,6 +146,8 @@ def _essential_is_met(request: AuthorizationRequest, proofs: list[Proof]) -> boo
 
 def _may_still_return(request: AuthorizationRequest, client: Client) -> bool:
     """Whether the address is registered now: the person may have taken an hour."""
+    if request.decoupled is not None:
+        return True
     native = client.application_type == "native"
     return redirects.fits(request.redirect_uri, client.redirect_uris, native=native)
 
@@ -163,6 +167,8 @@ def _answer(request: AuthorizationRequest, client: Client, session: Session, pro
         resource=request.resource,
         authorization_details=request.authorization_details,
     )
+    if request.decoupled is not None:
+        return _end_elsewhere("done", decoupled.approve(request.decoupled, authorization))
     kinds, params = request.response_type.split(), {}
     if "code" in kinds:
         params["code"] = authorization_code.issue(authorization, request)
@@ -171,6 +177,21 @@ def _answer(request: AuthorizationRequest, client: Client, session: Session, pro
     if "id_token" in kinds:
         params["id_token"] = _id_token(authorization, client, session, request, params)
     return responses.answer(request.address, params)
+
+
+def _refuse(request: AuthorizationRequest, error: OAuth2Error) -> Response:
+    """Tell the client: at its address, or when the program asks next."""
+    if request.decoupled is not None:
+        return _end_elsewhere("refused", decoupled.refuse(request.decoupled, error))
+    return responses.refuse(request.address, error)
+
+
+def _end_elsewhere(outcome: str, notify: Mapping[str, str] | None) -> Response:
+    """A page that says to go on at the other device; a program that wants to be told is told (CIBA §10.2)."""
+    if notify is not None:
+        with transaction():
+            outbox.ping(**notify, lives=decoupled.SECONDS)
+    return responses.go(f"/device/{outcome}")
 
 
 def _id_token(

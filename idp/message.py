@@ -1,4 +1,4 @@
-"""Message: a mail, an SMS or a logout that leaves the building, and how a channel says what became of it."""
+"""Message: a mail, an SMS or a call that leaves the building, and how a channel says what became of it."""
 
 from abc import ABC
 from abc import abstractmethod
@@ -14,9 +14,9 @@ class Message:
 
     id: str
     medium: str
-    """`mail`, `sms` or `logout`."""
+    """`mail`, `sms`, `logout` or `ping`."""
     name: str
-    """Which text; of a logout, the client it is for."""
+    """Which text; of a call, the client it is for."""
     to: str
     language: str
     text: str

@@ -1,7 +1,8 @@
-"""The outbox: mails, SMS and logouts, written in the transaction of the thing they tell of, sent by `sender.py`.
+"""The outbox: messages, written in the transaction of the thing they tell of, sent by `sender.py`.
 
-`mail`, `sms` and `logout` are called inside `transaction()`: what is rolled back was never announced. The words are
-rendered at once, in the person's language, so that every try sends the same; the channels (`channels/`) know no texts.
+`mail`, `sms`, `logout` and `ping` are called inside `transaction()`: what is rolled back was never announced. The words
+are rendered at once, in the person's language, so that every try sends the same; the channels (`channels/`) know no
+texts.
 """
 
 import json
@@ -30,7 +31,7 @@ from .texts import LANGUAGES
 from .texts import TAGS
 from .user_agent import browser_and_system
 
-__all__ = ["Sender", "clock_time", "fingerprints", "logout", "mail", "poke", "refuse_long_sms", "sms"]
+__all__ = ["Sender", "clock_time", "fingerprints", "logout", "mail", "ping", "poke", "refuse_long_sms", "sms"]
 
 
 def mail(
@@ -72,6 +73,12 @@ def logout(client_id: str, uri: str, stated: Mapping[str, str | None], *, lives:
     Called inside a transaction.
     """
     _write("logout", client_id, uri, lives, {"subject": "", "text": json.dumps(stated), "html": "", "language": ""})
+
+
+def ping(client_id: str, uri: str, auth_req_id: str, token: str, *, lives: int) -> None:
+    """Tell a program that the person it asked for has answered (CIBA Core §10.2). Called inside a transaction."""
+    told = json.dumps({"auth_req_id": auth_req_id, "token": token})
+    _write("ping", client_id, uri, lives, {"subject": "", "text": told, "html": "", "language": ""})
 
 
 def clock_time(moment: datetime | float, language: str) -> str:

@@ -70,6 +70,10 @@ class AuthorizationRequest:
     """The algorithm of a signed answer."""
     pushed: str | None = None
     """The handle under which it was pushed, used up once it is answered (RFC 9126 §4)."""
+    decoupled: str | None = None
+    """The name under which its answer waits for the program, where no browser carries it (`decoupled.py`)."""
+    binding_message: str | None = None
+    """What the program shows at its end, so that the person knows what is being confirmed (CIBA §7.1)."""
 
     @property
     def address(self) -> ReturnAddress:
@@ -127,6 +131,27 @@ def parse(params: Parameters, find_client: FindClient, *, pushed: bool = False) 
         return _validated(inner, client, address)
     except OAuth2Error as error:
         raise RefusedRequest(error, address) from None
+
+
+def without_browser(
+    params: Parameters, client: Client, kind: str, *, subject: str | None = None
+) -> AuthorizationRequest:
+    """Validate what a program asks without a browser (RFC 8628 §3.1, CIBA §7.1); consent is always asked for."""
+    rules.refuse_oversize(params)
+    return AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri="",
+        response_type=kind,
+        response_mode="",
+        scope=rules.scope(params, client),
+        prompt=("consent",),
+        max_age=client.default_max_age,
+        acr_values=rules.words(params, "acr_values"),
+        id_token_hint_sub=subject,
+        resource=rules.resource(params, client),
+        authorization_details=rules.authorization_details(params, client),
+        binding_message=rules.binding_message(params),
+    )
 
 
 def _must_push(client: Client) -> bool:

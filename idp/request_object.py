@@ -5,6 +5,7 @@ profile, parameters beside the object fill in what it leaves out (OIDC Core §6.
 beside it counts (RFC 9101 §6.3).
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ def open_(params: Parameters, client: Client) -> tuple[Parameters, dict[str, Any
     text = _text(params, client)
     if text is None:
         return params, None
-    stated = _verified(text, client)
+    stated = _verified(text, client, client.request_object_signing_alg)
     if stated.get("client_id", client.client_id) != client.client_id or not set(OUTSIDE).isdisjoint(stated):
         raise InvalidRequestObject()
     inside = dict(_pairs(stated))
@@ -68,6 +69,24 @@ def open_(params: Parameters, client: Client) -> tuple[Parameters, dict[str, Any
         raise InvalidRequestObject()
     beside = [(name, value) for name, value in outside.items() if name not in inside]
     return Parameters([*beside, *_pairs(stated)]), stated
+
+
+def open_backchannel(params: Parameters, client: Client) -> Parameters:
+    """The parameters of a backchannel request; signed, everything is inside, and used once (CIBA Core §7.1.1)."""
+    registered = client.backchannel_authentication_request_signing_alg
+    text = params.get("request")
+    if text is None:
+        if registered is not None or profiles.of(client).signed_request:
+            raise InvalidRequestError("A signed request is required.")
+        return params
+    stated = _verified(text, client, registered)
+    jti, times = stated.get("jti"), {"exp", "nbf", "iat"}
+    is_ours = _is_for_us(stated.get("aud"), strict=True) and stated.get("iss") == client.client_id
+    if not is_ours or not times <= set(stated) or not _is_timely(stated, strict=True):
+        raise InvalidRequestError("The signed request is not valid.")
+    if not isinstance(jti, str) or not _is_new(client, jti):
+        raise InvalidRequestError("The signed request is not valid.")
+    return Parameters(_pairs(stated))
 
 
 def check(stated: Mapping[str, Any] | None, client: Client) -> None:
@@ -106,18 +125,23 @@ def _fetched(reference: str, client: Client) -> str:
     return answer.body.decode("ascii").strip()
 
 
-def _verified(text: str, client: Client) -> dict[str, Any]:
-    """Signed by the client, with an algorithm it may use; never `none` (RFC 9101 §10.1)."""
+def _verified(text: str, client: Client, registered: str | None) -> dict[str, Any]:
+    """Signed by the client, with the algorithm it registered or one it may use; never `none` (RFC 9101 §10.1)."""
     allowed = profiles.of(client).algorithms or ACCEPTED
     try:
         header = read_header(text)
         alg, kind = header.get("alg"), header.get("typ")
         named = kind.lower() if isinstance(kind, str) else kind
-        if alg not in allowed or client.request_object_signing_alg not in {None, alg} or named not in TYPES:
+        if alg not in allowed or registered not in {None, alg} or named not in TYPES:
             raise InvalidRequestObject()
         return client_keys.verify(text, client, alg)
     except InvalidToken:
         raise InvalidRequestObject() from None
+
+
+def _is_new(client: Client, jti: str) -> bool:
+    key = hashlib.sha256(f"{client.client_id}\n{jti}".encode("utf-8", "surrogatepass")).hexdigest()
+    return provider.store.add_once("backchannel_jti", key, LONGEST_LIFE + 2 * SKEW)
 
 
 def _pairs(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

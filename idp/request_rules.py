@@ -44,6 +44,7 @@ UNSUPPORTED = {"registration": RegistrationNotSupportedError}
 MAX_LENGTH = 4096
 MAX_LENGTHS = {"claims": 16 * 1024, "id_token_hint": 16 * 1024, "authorization_details": 16 * 1024}
 MAX_WORDS = 50
+MAX_BINDING_MESSAGE = 64
 
 # RFC 7636 §4.2: BASE64URL of a SHA-256 has 43 characters, no more and no fewer.
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
@@ -64,6 +65,13 @@ class InvalidAuthorizationDetails(OAuth2Error):  # type: ignore[misc]
 
     error = "invalid_authorization_details"
     description = "The authorization_details are not valid."
+
+
+class InvalidBindingMessage(OAuth2Error):  # type: ignore[misc]
+    """A message that is too long or cannot be shown (CIBA §13)."""
+
+    error = "invalid_binding_message"
+    description = "The binding_message must have at most 64 visible characters."
 
 
 def state_for_errors(params: Parameters) -> str | None:
@@ -236,6 +244,14 @@ def resource(params: Parameters, client: Client) -> tuple[str, ...]:
     if not set(asked) <= set(client.resources):
         raise InvalidTarget()
     return asked
+
+
+def binding_message(params: Parameters) -> str | None:
+    """A short text of plain characters, shown to the person as it is (CIBA §7.1, §13)."""
+    text = params.get("binding_message")
+    if text is not None and (len(text) > MAX_BINDING_MESSAGE or not text.isprintable()):
+        raise InvalidBindingMessage()
+    return text
 
 
 def authorization_details(params: Parameters, client: Client) -> tuple[Mapping[str, Any], ...]:

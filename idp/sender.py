@@ -65,7 +65,7 @@ def poke() -> None:
 
 
 class Sender:
-    """The background of one process: a thread for mails, one for SMS, one for logouts, one for chores."""
+    """The background of one process: a thread for each medium, one for chores."""
 
     def __init__(
         self, app: Flask, chores: Sequence[Chore] = (), *, channels: Mapping[str, Channel] | None = None

@@ -4,7 +4,7 @@ smtp.py       mail through any SMTP server
 sms_http.py   SMS through a gateway's HTTP interface: eCall, ASPSMS, or any other by settings
 smpp.py       SMS through an SMSC
 outbox.py     nowhere: they stay readable in the outbox (development)
-backchannel.py    the end of a session, to the applications that were signed in to
+backchannel.py    calls to applications: a session has ended, an answer waits
 """
 
 from ..message import Channel
@@ -21,7 +21,8 @@ CHANNELS: tuple[type[Channel], ...] = (Smtp, SmsHttp, Smpp, Outbox, Backchannel)
 
 def choose(settings: Settings) -> dict[str, Channel]:
     """The channel of each medium, as the settings have it; raises `BadSetting` where one is not complete."""
-    wanted = {"mail": settings.mail_channel, "sms": settings.sms_channel, "logout": Backchannel.name}
+    calls = dict.fromkeys(("logout", "ping"), Backchannel.name)
+    wanted = {"mail": settings.mail_channel, "sms": settings.sms_channel, **calls}
     return {medium: _named(name, medium)(settings) for medium, name in wanted.items()}
 
 

@@ -1,4 +1,8 @@
-"""Logout tokens to the applications a person was signed in to (OpenID Connect Back-Channel Logout 1.0 §2.5)."""
+"""What applications are called for: logout tokens, and that an answer waits for them.
+
+A logout token goes to every application a person was signed in to (OpenID Connect Back-Channel Logout 1.0 §2.5), a ping
+to the one that asked for a confirmation (CIBA Core §10.2).
+"""
 
 import json
 import secrets
@@ -8,6 +12,7 @@ from urllib.parse import urlsplit
 
 from .. import fetcher
 from ..clock import epoch
+from ..fetcher import Fetched
 from ..fetcher import FetchFailed
 from ..fetcher import FetchRefused
 from ..message import Channel
@@ -27,7 +32,7 @@ class Backchannel(Channel):
     """One POST a session and application; a host that does not answer is left alone until the next round."""
 
     name = "backchannel"
-    media = frozenset({"logout"})
+    media = frozenset({"logout", "ping"})
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -38,9 +43,8 @@ class Backchannel(Channel):
         host = urlsplit(message.to).netloc
         if host in self._silent:
             raise Temporary("its host has just not answered")
-        body = urlencode({"logout_token": _token(message)}).encode()
         try:
-            answer = fetcher.post(message.to, body, FORM)
+            answer = _tell(message)
         except FetchRefused as refusal:
             raise Permanent(f"refused: {refusal.reason}") from None
         except FetchFailed as failure:
@@ -57,6 +61,14 @@ class Backchannel(Channel):
 
     def close(self) -> None:
         self._silent.clear()
+
+
+def _tell(message: Message) -> Fetched:
+    if message.medium == "logout":
+        return fetcher.post(message.to, urlencode({"logout_token": _token(message)}).encode(), FORM)
+    told = json.loads(message.text)
+    body = json.dumps({"auth_req_id": told["auth_req_id"]}).encode()
+    return fetcher.post(message.to, body, "application/json", headers={"Authorization": f"Bearer {told['token']}"})
 
 
 def _token(message: Message) -> str:

@@ -6,8 +6,11 @@ Each has a `blueprint`; those that clients find by discovery have `METADATA`, th
 from flask import Flask
 
 from . import authorize
+from . import backchannel_authentication
 from . import check_session
 from . import dev_outbox
+from . import device
+from . import device_authorization
 from . import discovery
 from . import end_session
 from . import entrances
@@ -22,6 +25,7 @@ from . import userinfo
 
 ENDPOINTS = (
     *(authorize, pushed_authorization, interaction, end_session, check_session),
+    *(device_authorization, backchannel_authentication, device),
     *(token, userinfo, introspection, revocation, jwks, discovery),
     *(health, dev_outbox),
 )

@@ -21,6 +21,9 @@ from ..provider import provider
 blueprint = Blueprint("dev_outbox", __name__)
 LAST = 200
 
+SHOWN = ("mail", "sms")
+"""What people read; calls to applications are not theirs."""
+
 
 @blueprint.before_request
 def refuse_outside_development() -> None:
@@ -51,7 +54,7 @@ def _asked() -> str:
 def _messages(to: str) -> list[dict[str, Any]]:
     """What was sent or is about to be; what expired never existed for its addressee."""
     shown = or_(OutboxMessage.state == "sent", (OutboxMessage.state == "pending") & (OutboxMessage.expires_at > now()))
-    query = select(OutboxMessage).where(shown, OutboxMessage.body_sealed.is_not(None), OutboxMessage.medium != "logout")
+    query = select(OutboxMessage).where(shown, OutboxMessage.body_sealed.is_not(None), OutboxMessage.medium.in_(SHOWN))
     if to:
         query = query.where(OutboxMessage.target.in_(outbox.fingerprints(to)))
     rows = db.session.scalars(query.order_by(OutboxMessage.created_at.desc()).limit(LAST))

@@ -1,6 +1,8 @@
 """The grants: how a client obtains tokens. A grant is one file, its test, and a word in this list."""
 
 from .authorization_code import AuthorizationCodeGrant
+from .ciba import CibaGrant
+from .device_code import DeviceCodeGrant
 from .refresh_token import RefreshTokenGrant
 
-GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant)
+GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, DeviceCodeGrant, CibaGrant)

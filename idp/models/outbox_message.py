@@ -1,4 +1,4 @@
-"""Outbox message: a mail, an SMS or a logout that is due, written in the transaction of the thing it tells of."""
+"""Outbox message: a mail, an SMS or a call that is due, written in the transaction of the thing it tells of."""
 
 from datetime import datetime
 from typing import Any
@@ -21,9 +21,9 @@ class OutboxMessage(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     medium: Mapped[str]
-    """`mail`, `sms` or `logout`."""
+    """`mail`, `sms`, `logout` or `ping`."""
     name: Mapped[str]
-    """Which message: `enrol_code`, `activated` …; of a logout, the client."""
+    """Which message: `enrol_code`, `activated` …; of a call, the client."""
     body_sealed: Mapped[bytes | None] = sealed_column()
     body = Sealed("body_sealed")
     """`{"to": …, "subject": …, "text": …, "html": …, "language": …}` until sent, then None."""

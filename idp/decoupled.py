@@ -1,0 +1,136 @@
+"""Decoupled requests: a program asks, a person allows it in a browser elsewhere, the program fetches the answer.
+
+The device grant (RFC 8628) and client-initiated backchannel authentication (CIBA) are the same thing with two fronts.
+The program gets a handle of 256 random bits to ask with; the person types a short code at `/device`, which brings the
+request into a visit of its own: sign-in, second factor and consent are those of every other sign-in.
+"""
+
+import hashlib
+import json
+import secrets
+from base64 import b64decode
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AccessDeniedError
+from authlib.oauth2.rfc6749 import InvalidGrantError
+from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oauth2.rfc8628 import AuthorizationPendingError
+from authlib.oauth2.rfc8628 import ExpiredTokenError
+from authlib.oauth2.rfc8628 import SlowDownError
+
+from .authorization import Authorization
+from .clock import epoch
+from .models import Client
+from .provider import provider
+from .request import AuthorizationRequest
+
+KIND = "decoupled"
+ANSWER = "decoupled_answer"
+USER_CODE = "user_code"
+
+SECONDS = 600
+INTERVAL = 5
+"""Seconds between two questions of the program (RFC 8628 §3.5)."""
+ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+"""Letters that make no words and are not taken for one another (RFC 8628 §6.1)."""
+LENGTH = 8
+LONGEST_HANDLE = 64
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What the program and the person are given."""
+
+    handle: str
+    user_code: str
+    seconds: int
+
+    @property
+    def spelled(self) -> str:
+        """The code as people read it: two groups."""
+        return f"{self.user_code[:4]}-{self.user_code[4:]}"
+
+
+def begin(request: AuthorizationRequest, *, seconds: int = SECONDS, notify: Mapping[str, str] | None = None) -> Pending:
+    """Keep a request until a person answers it; `notify` is whom to tell when that has happened (CIBA §10.2)."""
+    handle, code = secrets.token_urlsafe(32), _free_code()
+    name = _name(handle)
+    clear = json.dumps({"request": request.to_json(), "notify": notify, "handle": handle if notify else None})
+    sealed = b64encode(provider.vault.seal(clear, f"{KIND}:{name}")).decode()
+    value = {"sealed": sealed, "client_id": request.client_id, "ends_at": epoch() + seconds}
+    # Kept longer than it is good for, so that a program hears that it is over and not that it never was.
+    provider.store.put(KIND, name, value, 2 * seconds)
+    provider.store.put(USER_CODE, code, {"name": name}, seconds)
+    return Pending(handle, code, seconds)
+
+
+def find_by_user_code(typed: str) -> AuthorizationRequest | None:
+    """The request that waits behind a code, however it is spelled."""
+    code = "".join(letter for letter in typed.upper() if letter.isalnum())
+    known = provider.store.get(USER_CODE, code) if len(code) == LENGTH else None
+    opened = _open(known["name"]) if known else None
+    if known is None or opened is None:
+        return None
+    return AuthorizationRequest.from_json({**opened["request"], "decoupled": known["name"]})
+
+
+def approve(name: str, authorization: Authorization) -> Mapping[str, str] | None:
+    """The person has allowed it; whom to tell, if this is the first answer and somebody is to be told."""
+    return _answer(name, {"authorization": authorization.to_json()})
+
+
+def refuse(name: str, error: OAuth2Error) -> Mapping[str, str] | None:
+    """The person has refused, or was not let in."""
+    return _answer(name, {"error": str(error.error)})
+
+
+def fetch(handle: str, client: Client) -> Authorization:
+    """The answer, once; or the error that says how it stands (RFC 8628 §3.5, CIBA §11)."""
+    name = _name(handle)
+    kept = provider.store.get(KIND, name) if len(handle) <= LONGEST_HANDLE else None
+    if kept is None or kept["client_id"] != client.client_id:
+        raise InvalidGrantError("The request is not known.")
+    too_soon = provider.store.count("decoupled_question", name, INTERVAL - 1) > 1
+    answer = provider.store.take(ANSWER, name)
+    if answer is None:
+        if kept["ends_at"] <= epoch():
+            raise ExpiredTokenError("The request has expired.")
+        raise SlowDownError() if too_soon else AuthorizationPendingError()
+    provider.store.delete(KIND, name)
+    if "error" in answer:
+        raise AccessDeniedError("The person declined.")
+    return Authorization.from_json(answer["authorization"])
+
+
+def _answer(name: str, answer: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Of several answers the first one counts."""
+    opened = _open(name)
+    if opened is None or not provider.store.add_once("decoupled_answered", name, 4 * SECONDS):
+        return None
+    provider.store.put(ANSWER, name, answer, SECONDS)
+    notify: Mapping[str, str] | None = opened["notify"]
+    return {**notify, "auth_req_id": opened["handle"]} if notify else None
+
+
+def _open(name: str) -> dict[str, Any] | None:
+    """What waits under a name, while it may still be answered."""
+    kept = provider.store.get(KIND, name)
+    if kept is None or kept["ends_at"] <= epoch():
+        return None
+    opened: dict[str, Any] = json.loads(provider.vault.open(b64decode(kept["sealed"]), f"{KIND}:{name}"))
+    return opened
+
+
+def _free_code() -> str:
+    """A code that nobody else holds now; 34 bits, guarded by the limit on those who type one."""
+    while True:
+        code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        if provider.store.add_once("user_code_drawn", code, SECONDS):
+            return code
+
+
+def _name(handle: str) -> str:
+    return hashlib.sha256(handle.encode("utf-8", "surrogatepass")).hexdigest()

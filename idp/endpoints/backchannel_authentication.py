@@ -1,0 +1,126 @@
+"""The backchannel authentication endpoint: a program asks a person it knows to confirm (CIBA Core §7).
+
+Useful where the fund's telephone service must know whom it is speaking with. The person gets a mail with a code, types
+it at `/device`, signs in with the second factor and sees who asks and why; no link, as in every mail of ours.
+"""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.oauth2.rfc6749 import UnauthorizedClientError
+from flask import Response
+from flask import jsonify
+
+from .. import accounts
+from .. import api
+from .. import audit
+from .. import claims
+from .. import decoupled
+from .. import id_token
+from .. import outbox
+from .. import request_object as request_objects
+from ..db import transaction
+from ..decoupled import INTERVAL
+from ..email_address import EmailProblem
+from ..email_address import parse as parse_email
+from ..grants.ciba import CibaGrant
+from ..models import Account
+from ..models import Client
+from ..parameters import Parameters
+from ..provider import provider
+from ..request import without_browser
+from ..server import FormRequest
+from ..server import server
+
+blueprint = api.blueprint("backchannel_authentication")
+METADATA = {"backchannel_authentication_endpoint": "/bc-authorize"}
+
+HINTS = ("login_hint", "id_token_hint", "login_hint_token")
+LONGEST_TOKEN = 1024
+
+
+class UnknownUserId(OAuth2Error):  # type: ignore[misc]
+    """Nobody here is meant by the hint (CIBA Core §13)."""
+
+    error = "unknown_user_id"
+    description = "The hint names nobody."
+
+
+@blueprint.post("/bc-authorize")
+def ask() -> Response:
+    """Find the person, write the mail, and answer with the handle to ask with (CIBA Core §7.3)."""
+    form = FormRequest()
+    client = server.authenticate_client(form, server.client_auth_methods, "backchannel_authentication")
+    if CibaGrant.GRANT_TYPE not in client.grant_types:
+        raise UnauthorizedClientError("The client may not use this grant_type.")
+    params = request_objects.open_backchannel(form.params, client)
+    account = _person(params, client)
+    request = without_browser(params, client, CibaGrant.GRANT_TYPE, subject=claims.subject(account.id, client))
+    pending = decoupled.begin(request, seconds=_seconds(params), notify=_notify(params, client))
+    with transaction():
+        outbox.mail(
+            "confirm",
+            account.email,
+            account.language,
+            lives=pending.seconds,
+            not_me=False,
+            app=client.name_in(account.language),
+            host=provider.settings.host,
+            code=pending.spelled,
+            minutes=pending.seconds // 60,
+        )
+        audit.record("confirmation_asked", account_id=account.id, client_id=client.client_id)
+    response = jsonify(auth_req_id=pending.handle, expires_in=pending.seconds, interval=INTERVAL)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _person(params: Parameters, client: Client) -> Account:
+    """Exactly one hint says who it is (CIBA Core §7.1): an e-mail address, a subject, or an ID token of ours."""
+    given = [name for name in HINTS if params.get(name) is not None]
+    if len(given) != 1 or given == ["login_hint_token"]:
+        raise InvalidRequestError("Exactly one of login_hint and id_token_hint is required.")
+    hint = params.get(given[0]) or ""
+    account = _of_login_hint(hint) if given == ["login_hint"] else _of_id_token(hint, client)
+    if account is None or not account.is_active:
+        raise UnknownUserId()
+    return account
+
+
+def _of_login_hint(hint: str) -> Account | None:
+    try:
+        return accounts.by_email(parse_email(hint))
+    except EmailProblem:
+        return None
+
+
+def _of_id_token(hint: str, client: Client) -> Account | None:
+    stated = id_token.read(hint)
+    if stated is None or stated["aud"] != client.client_id:
+        raise InvalidRequestError("The id_token_hint is not an ID token of this client.")
+    return accounts.by_id(str(stated["sub"]))  # of a pairwise subject nobody can tell whose it is
+
+
+def _seconds(params: Parameters) -> int:
+    """The life the program wishes, within ours (CIBA Core §7.1)."""
+    wished = params.get("requested_expiry")
+    if wished is None:
+        return decoupled.SECONDS
+    if not wished.isdecimal() or not wished.isascii() or int(wished[:9]) == 0:
+        raise InvalidRequestError("The requested_expiry must be a number of seconds.")
+    return min(max(int(wished[:9]), 60), decoupled.SECONDS)
+
+
+def _notify(params: Parameters, client: Client) -> dict[str, Any] | None:
+    """Whom to tell in ping mode (CIBA Core §7.1, §10.2); in poll mode the program asks by itself."""
+    if client.backchannel_token_delivery_mode != "ping":
+        return None
+    token = params.get("client_notification_token") or ""
+    if not token or len(token) > LONGEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidRequestError("The client_notification_token is missing or malformed.")
+    return {
+        "client_id": client.client_id,
+        "uri": client.backchannel_client_notification_endpoint,
+        "token": token,
+    }

@@ -1,0 +1,220 @@
+"""Backchannel authentication: a program asks, a mail brings a code, the person confirms (CIBA Core)."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from oidc import a_client
+from oidc import an_account
+from oidc import basic
+from oidc import sign_in
+from sqlalchemy import select
+from visitor import Browser
+from visitor import Visitor
+from visitor import messages
+from visitor import names
+from werkzeug.test import TestResponse
+
+from idp import decoupled
+from idp.channels.backchannel import Backchannel
+from idp.claims import subject
+from idp.clock import epoch
+from idp.db import db
+from idp.fetcher import Fetched
+from idp.message import Message
+from idp.models import Account
+from idp.models import Client
+from idp.models import OutboxMessage
+from idp.provider import provider
+from keys import algorithms
+
+GRANT = "urn:openid:params:grant-type:ciba"
+EMAIL = "anna@example.ch"
+KEY = algorithms.generate("ES256")
+
+
+def a_program(**values: Any) -> Client:
+    given = {
+        "grant_types": [GRANT],
+        "response_types": [],
+        "redirect_uris": [],
+        "client_name": {"fr": "Service téléphonique", "en": "Telephone service"},
+        "backchannel_token_delivery_mode": "poll",
+    }
+    return a_client("desk", **{**given, **values})
+
+
+def ask(browser: Browser, **more: str | None) -> TestResponse:
+    form = {"scope": "openid", "login_hint": EMAIL, "binding_message": "W4-SC", **more}
+    sent = {name: value for name, value in form.items() if value is not None}
+    return browser.post("/bc-authorize", data=sent, headers=basic("desk"))
+
+
+def poll(browser: Browser, begun: dict[str, Any]) -> TestResponse:
+    provider.store.delete("decoupled_question", decoupled._name(begun["auth_req_id"]))
+    form = {"grant_type": GRANT, "auth_req_id": begun["auth_req_id"]}
+    return browser.post("/token", data=form, headers=basic("desk"))
+
+
+def user_code() -> str:
+    """As the person reads it in the mail."""
+    text = messages(EMAIL)[0]["text"]
+    return next(word for word in text.split() if len(word) == 9 and word[4] == "-")
+
+
+def confirm(visitor: Visitor, account: Account) -> None:
+    sign_in(visitor.browser, account)
+    page = visitor.answer(visitor.open("/device"), user_code=user_code())
+    assert page.says("device.message", text="W4-SC")
+    assert visitor.answer(page).says("device.done.h1")
+
+
+def test_the_person_confirms_and_the_program_knows_who_it_is(app: Flask, visitor: Visitor) -> None:
+    client, account = a_program(), an_account(EMAIL)
+    desk = Browser(app)
+
+    begun = ask(desk)
+    assert begun.status_code == 200
+    assert poll(desk, begun.json).json["error"] == "authorization_pending"
+    assert names(EMAIL) == ["confirm"]
+    assert "http" not in messages(EMAIL)[0]["text"]
+    confirm(visitor, account)
+    given = poll(desk, begun.json)
+
+    assert given.status_code == 200
+    userinfo = desk.get("/userinfo", headers={"Authorization": f"Bearer {given.json['access_token']}"})
+    assert userinfo.json["sub"] == subject(account.id, client)
+    assert poll(desk, begun.json).json["error"] == "invalid_grant"
+
+
+def test_somebody_else_who_has_the_code_cannot_confirm(app: Flask, visitor: Visitor) -> None:
+    a_program()
+    an_account(EMAIL)
+    desk = Browser(app)
+    begun = ask(desk).json
+    sign_in(visitor.browser, an_account("eve@example.ch"))
+
+    page = visitor.answer(visitor.open("/device"), user_code=user_code())
+
+    assert page.url.endswith("/sign_in/credentials")
+    assert poll(desk, begun).json["error"] == "authorization_pending"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"login_hint": "nobody@example.ch"}, "unknown_user_id"),
+        ({"login_hint": "x" * 300}, "unknown_user_id"),
+        ({"login_hint": None}, "invalid_request"),
+        ({"login_hint_token": "x"}, "invalid_request"),
+        ({"login_hint": None, "id_token_hint": "x"}, "invalid_request"),
+        ({"scope": "email"}, "invalid_scope"),
+        ({"binding_message": "x" * 65}, "invalid_binding_message"),
+        ({"binding_message": "a\nb"}, "invalid_binding_message"),
+        ({"requested_expiry": "soon"}, "invalid_request"),
+        ({"requested_expiry": "0"}, "invalid_request"),
+    ],
+)
+def test_a_wrong_request_is_refused_and_nobody_is_written_to(
+    app: Flask, changes: dict[str, str | None], error: str
+) -> None:
+    """CIBA Core §13."""
+    a_program()
+    an_account(EMAIL)
+
+    response = ask(Browser(app), **changes)
+
+    assert response.status_code == 400
+    assert response.json["error"] == error
+    assert names(EMAIL) == []
+
+
+def test_only_a_client_with_the_grant_may_ask(app: Flask) -> None:
+    a_program(grant_types=["authorization_code"])
+    an_account(EMAIL)
+
+    assert ask(Browser(app)).json["error"] == "unauthorized_client"
+
+
+def signed(client: Client, **changes: Any) -> str:
+    claims = {
+        "iss": client.client_id,
+        "aud": provider.settings.issuer,
+        "iat": epoch(),
+        "nbf": epoch(),
+        "exp": epoch() + 300,
+        "jti": f"jti-{epoch()}",
+        "scope": "openid",
+        "login_hint": EMAIL,
+        **changes,
+    }
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return algorithms.sign(kept, KEY, {"alg": "ES256", "kid": KEY.kid})
+
+
+def a_signing_program() -> Client:
+    jwks = {"keys": [KEY.as_dict(private=False)]}
+    return a_program(jwks=jwks, backchannel_authentication_request_signing_alg="ES256")
+
+
+def test_a_signed_request_is_believed_once(app: Flask) -> None:
+    """CIBA Core §7.1.1."""
+    client = a_signing_program()
+    an_account(EMAIL)
+    text = signed(client)
+    given = {"scope": None, "login_hint": None, "binding_message": None}
+
+    assert ask(Browser(app), request=text, **given).status_code == 200
+    assert ask(Browser(app), request=text, **given).json["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"aud": "https://x.example"}, {"iss": "other"}, {"exp": 1}, {"jti": None}, {"iat": None}, {"nbf": None}],
+)
+def test_a_signed_request_says_for_whom_and_until_when(app: Flask, changes: dict[str, Any]) -> None:
+    client = a_signing_program()
+    an_account(EMAIL)
+
+    response = ask(Browser(app), request=signed(client, **changes), scope=None, login_hint=None, binding_message=None)
+
+    assert response.json["error"] == "invalid_request"
+
+
+def test_a_client_that_signs_cannot_leave_it_out(app: Flask) -> None:
+    a_signing_program()
+    an_account(EMAIL)
+
+    assert ask(Browser(app)).json["error"] == "invalid_request"
+
+
+def test_in_ping_mode_the_program_is_told(app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIBA Core §10.2."""
+    a_program(
+        backchannel_token_delivery_mode="ping", backchannel_client_notification_endpoint="https://desk.example/ping"
+    )
+    account, desk = an_account(EMAIL), Browser(app)
+    assert ask(desk).json["error"] == "invalid_request"
+    begun = ask(desk, client_notification_token="a-token-of-the-program").json
+    confirm(visitor, account)
+    db.session.rollback()
+    row = db.session.scalars(select(OutboxMessage).where(OutboxMessage.medium == "ping")).one()
+    sent: list[tuple[str, Any, dict[str, str]]] = []
+
+    def post(url: str, body: bytes, kind: str, *, headers: dict[str, str]) -> Fetched:
+        sent.append((url, json.loads(body), headers))
+        return Fetched(204, "", b"")
+
+    monkeypatch.setattr("idp.fetcher.post", post)
+    channel = Backchannel(provider.settings)
+    channel.send(Message(row.id, "ping", row.name, "https://desk.example/ping", "", row.body["text"]))
+
+    assert sent == [
+        (
+            "https://desk.example/ping",
+            {"auth_req_id": begun["auth_req_id"]},
+            {"Authorization": "Bearer a-token-of-the-program"},
+        )
+    ]
+    assert poll(desk, begun).status_code == 200

@@ -1,0 +1,203 @@
+"""The device grant: a code typed in a browser lets another device in (RFC 8628)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from oidc import a_client
+from oidc import an_account
+from oidc import basic
+from oidc import sign_in
+from visitor import Browser
+from visitor import Visitor
+from werkzeug.test import TestResponse
+
+from idp import decoupled
+from idp.claims import subject
+from idp.models import Client
+from idp.provider import provider
+
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+def a_device(**values: Any) -> Client:
+    given = {"grant_types": [GRANT, "refresh_token"], "response_types": [], "redirect_uris": []}
+    return a_client("television", **{**given, **values})
+
+
+def begin(browser: Browser, **more: str) -> dict[str, Any]:
+    form = {"scope": "openid email", **more}
+    response = browser.post("/device_authorization", data=form, headers=basic("television"))
+    assert response.status_code == 200, response.text
+    return dict(response.json or {})
+
+
+def poll(browser: Browser, begun: dict[str, Any], client_id: str = "television") -> TestResponse:
+    form = {"grant_type": GRANT, "device_code": begun["device_code"]}
+    return browser.post("/token", data=form, headers=basic(client_id))
+
+
+def later(begun: dict[str, Any]) -> None:
+    """As if the device had waited between two questions."""
+    provider.store.delete("decoupled_question", decoupled._name(begun["device_code"]))
+
+
+def allow(visitor: Visitor, begun: dict[str, Any]) -> None:
+    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+    page = visitor.answer(page)
+    assert page.says("device.done.h1")
+
+
+def test_a_device_waits_and_gets_tokens_once(app: Flask, visitor: Visitor) -> None:
+    client, account = a_device(), an_account()
+    device = Browser(app)
+    begun = begin(device)
+
+    assert begun["verification_uri"].endswith("/device")
+    assert poll(device, begun).json["error"] == "authorization_pending"
+    sign_in(visitor.browser, account)
+    allow(visitor, begun)
+    later(begun)
+    first = poll(device, begun)
+    later(begun)
+
+    assert first.status_code == 200
+    assert set(first.json) >= {"access_token", "id_token", "token_type"}
+    userinfo = device.get("/userinfo", headers={"Authorization": f"Bearer {first.json['access_token']}"})
+    assert userinfo.json["sub"] == subject(account.id, client)
+    assert poll(device, begun).json["error"] == "invalid_grant"
+
+
+def test_only_the_device_that_asked_gets_an_answer(app: Flask, visitor: Visitor) -> None:
+    a_device()
+    a_client("other", grant_types=[GRANT])
+    device = Browser(app)
+    begun = begin(device)
+
+    assert poll(device, begun, "other").json["error"] == "invalid_grant"
+    assert poll(device, {"device_code": "A" * 43}).json["error"] == "invalid_grant"
+    assert device.post("/token", data={"grant_type": GRANT}, headers=basic("television")).json["error"] == (
+        "invalid_request"
+    )
+
+
+def test_a_device_that_asks_too_often_is_told_to_slow_down(app: Flask) -> None:
+    """RFC 8628 §3.5; Authlib gap 14."""
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+
+    assert [poll(device, begun).json["error"] for _ in range(3)] == ["authorization_pending", "slow_down", "slow_down"]
+
+
+def test_a_request_expires(app: Flask) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    name = decoupled._name(begun["device_code"])
+    kept = provider.store.get("decoupled", name)
+    assert kept
+    provider.store.put("decoupled", name, {**kept, "ends_at": 1}, 60)
+
+    assert poll(device, begun).json["error"] == "expired_token"
+    assert decoupled.find_by_user_code(begun["user_code"]) is None
+
+
+@pytest.mark.parametrize(
+    "spell", [str.lower, lambda code: code.replace("-", " "), lambda code: f"  {code[:2]} {code[2:]}"]
+)
+def test_a_code_may_be_spelled_in_any_way(app: Flask, visitor: Visitor, spell: Callable[[str], str]) -> None:
+    a_device()
+    begun = begin(Browser(app))
+
+    page = visitor.answer(visitor.open("/device"), user_code=spell(begun["user_code"]))
+
+    assert page.url.endswith("/sign_in/credentials")
+
+
+@pytest.mark.parametrize("typed", ["", "BCDF", "BCDF-GHJK", "x" * 500, "<script>", "\x00", "１２３"])
+def test_a_wrong_code_is_said_at_its_field(app: Flask, visitor: Visitor, typed: str) -> None:
+    page = visitor.answer(visitor.open("/device"), user_code=typed)
+
+    assert page.status == 422
+    assert page.says("device.err.unknown") or page.says("device.err.empty")
+
+
+def test_a_code_in_the_address_is_still_to_be_confirmed(app: Flask, visitor: Visitor) -> None:
+    """RFC 8628 §3.3.1, §5.4."""
+    a_device()
+    begun = begin(Browser(app))
+
+    page = visitor.open("/device", user_code=begun["user_code"])
+
+    assert "user_code=" not in page.url
+    assert f'value="{begun["user_code"]}"' in page.text
+
+
+def test_a_person_who_refuses_tells_the_device(app: Flask, visitor: Visitor) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    sign_in(visitor.browser, an_account())
+    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+    assert page.says("device.ask")
+
+    page = visitor.open(page.link("/cancel"))
+
+    assert page.says("device.refused.h1")
+    assert poll(device, begun).json["error"] == "access_denied"
+
+
+def test_consent_is_asked_also_for_an_application_of_the_fund(app: Flask, visitor: Visitor) -> None:
+    """RFC 8628 §5.4: who typed a stranger's code sees what would happen."""
+    client = a_device(first_party=True)
+    begun = begin(Browser(app))
+    sign_in(visitor.browser, an_account())
+
+    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+
+    assert page.url.endswith("/consent/agreement")
+    assert client.client_name["en"] in page.text
+
+
+def test_the_first_answer_counts(app: Flask, visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    account = an_account()
+    sign_in(visitor.browser, account)
+    second = another()
+    sign_in(second.browser, account)
+    one = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+    two = second.answer(second.open("/device"), user_code=begun["user_code"])
+
+    second.open(two.link("/cancel"))
+    visitor.answer(one)
+
+    assert poll(device, begun).json["error"] == "access_denied"
+
+
+def test_a_client_without_the_grant_gets_no_code(app: Flask) -> None:
+    a_device(grant_types=["authorization_code"])
+
+    response = Browser(app).post("/device_authorization", data={"scope": "openid"}, headers=basic("television"))
+
+    assert response.json["error"] == "unauthorized_client"
+
+
+def test_a_refresh_token_comes_with_offline_access(app: Flask, visitor: Visitor) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device, scope="openid offline_access")
+    sign_in(visitor.browser, an_account())
+    allow(visitor, begun)
+
+    given = poll(device, begun).json
+    again = device.post(
+        "/token",
+        data={"grant_type": "refresh_token", "refresh_token": given["refresh_token"]},
+        headers=basic("television"),
+    )
+
+    assert again.status_code == 200
