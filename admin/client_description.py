@@ -4,75 +4,69 @@ Every mistake becomes a sentence that names the field and says how to mend it; w
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 from typing import Literal
 from typing import Self
 
-from pydantic import BaseModel
-from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import ValidationError
 from pydantic import field_validator
 from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
-from idp import redirects
+from idp import profiles
 from idp.assurance import ACR_VALUES
-from idp.claims import SCOPES
-from idp.client_auth.private_key_jwt import ALGORITHMS
-from keys import UnusableKey
-from keys.algorithms import from_jwk
+from idp.client_metadata import CONTRADICTION
+from idp.client_metadata import MOST
+from idp.client_metadata import ClientMetadata
+from idp.client_rules import Policy
+from idp.client_rules import one_of
+from idp.client_rules import plain_text
 
-LANGUAGES = ("de", "fr", "it", "en")
-PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NO_COLUMNS = frozenset({"client_id", "disabled", "secret_env", "secret_file"})
+_SIGNED_BY_CLIENT = (
+    *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
+    "backchannel_authentication_request_signing_alg",
+)
+_SIGNED_FOR_CLIENT = ("id_token_signed_response_alg", "authorization_signed_response_alg")
 
 
 class BadDescription(ValueError):
     """What is wrong, one sentence a line."""
 
 
-class ClientDescription(BaseModel):
-    """One client; the fields are those of RFC 7591 §2 where it has one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ClientDescription(ClientMetadata):
+    """One client: what it says of itself, and what only an operator decides."""
 
     client_id: str
-    client_name: dict[str, str]
-    application_type: Literal["web", "native", "browser"] = "web"
-    token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = (
-        "client_secret_basic"
-    )
-    token_endpoint_auth_signing_alg: str | None = None
-    jwks: dict[str, Any] | None = None
-    redirect_uris: tuple[str, ...] = Field(min_length=1)
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    initiate_login_uri: str | None = None
-    grant_types: tuple[Literal["authorization_code", "refresh_token"], ...] = ("authorization_code",)
-    response_types: tuple[Literal["code"], ...] = ("code",)
-    scope: tuple[str, ...] = ("openid",)
-    id_token_signed_response_alg: Literal["RS256", "ES256"] = "ES256"
+    profile: str = "standard"
+    id_token_signed_response_alg: str = "ES256"
+    """Decision 6."""
     require_pkce: bool = True
     first_party: bool = False
     is_default: bool = Field(default=False, alias="default")
     audience: str | None = None
     minimum_acr: str | None = None
-    default_max_age: int | None = Field(default=None, ge=0, le=10**8)
+    resources: tuple[str, ...] = Field(default=(), max_length=MOST)
+    authorization_details_types: tuple[str, ...] = Field(default=(), max_length=MOST)
+    token_exchange_audiences: tuple[str, ...] = Field(default=(), max_length=MOST)
+    access_token_format: Literal["opaque", "jwt"] = "opaque"
     disabled: bool = False
     secret_env: str | None = None
     """The environment variable that holds the secret."""
     secret_file: str | None = None
     """The file that holds the secret; it is drawn and written there if the file does not exist."""
 
-    @property
-    def has_secret(self) -> bool:
-        """Whether the client proves itself with a shared secret."""
-        return self.token_endpoint_auth_method.startswith("client_secret")
+    @classmethod
+    def column_names(cls) -> tuple[str, ...]:
+        """The fields that are columns."""
+        return tuple(name for name in cls.model_fields if name not in _NO_COLUMNS)
 
-    def columns(self) -> dict[str, Any]:
-        """What the table keeps of it, all but secret and state."""
-        values = self.model_dump(exclude={"client_id", "disabled", "secret_env", "secret_file"})
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    def offered_response_types(self, policy: Policy) -> tuple[str, ...]:
+        """What the provider offers such a client; a profile knows its own (`request_rules.response_type`)."""
+        return profiles.of(self).response_types or policy.response_types
 
     @field_validator("client_id")
     @classmethod
@@ -81,117 +75,69 @@ class ClientDescription(BaseModel):
             raise ValueError("use 1 to 64 of the characters A-Z a-z 0-9 . _ -")
         return value
 
-    @field_validator("client_name", mode="before")
+    @field_validator("profile")
     @classmethod
-    def _one_name_serves_all(cls, value: object) -> object:
-        return dict.fromkeys(LANGUAGES, value) if isinstance(value, str) else value
-
-    @field_validator("client_name")
-    @classmethod
-    def _names_are_shown(cls, value: dict[str, str]) -> dict[str, str]:
-        if not value or not set(value) <= set(LANGUAGES):
-            raise ValueError(f"give one name, or one for each of {', '.join(LANGUAGES)}")
-        if not all(0 < len(name) <= 80 and name.isprintable() and name.strip() for name in value.values()):
-            raise ValueError("a name has 1 to 80 visible characters")
-        return value
-
-    @field_validator("post_logout_redirect_uris")
-    @classmethod
-    def _ways_back_are_sound(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for uri in value:
-            _check(uri, redirects.check_web)
-        return value
-
-    @field_validator("initiate_login_uri")
-    @classmethod
-    def _login_address_is_sound(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check(value, redirects.check_web)
-        return value
-
-    @field_validator("scope", mode="before")
-    @classmethod
-    def _scope_may_be_one_text(cls, value: object) -> object:
-        return value.split() if isinstance(value, str) else value
-
-    @field_validator("scope")
-    @classmethod
-    def _scopes_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := sorted(set(value) - set(SCOPES)):
-            raise ValueError(f"there is no {', '.join(unknown)}; choose among {', '.join(SCOPES)}")
-        if "openid" not in value:
-            raise ValueError("openid is needed")
-        return tuple(name for name in SCOPES if name in value)
+    def _profile_exists(cls, value: str) -> str:
+        return one_of(value, profiles.PROFILES)
 
     @field_validator("minimum_acr")
     @classmethod
     def _class_exists(cls, value: str | None) -> str | None:
-        if value is not None and value not in ACR_VALUES:
-            raise ValueError(f"choose among {', '.join(ACR_VALUES)}")
-        return value
+        return None if value is None else one_of(value, ACR_VALUES)
 
-    @field_validator("token_endpoint_auth_signing_alg")
+    @field_validator("resources", "authorization_details_types", "token_exchange_audiences")
     @classmethod
-    def _algorithm_is_safe(cls, value: str | None) -> str | None:
-        if value is not None and value not in ALGORITHMS:
-            raise ValueError(f"choose among {', '.join(ALGORITHMS)}")
-        return value
+    def _names_are_plain(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(plain_text(each) for each in value)
 
-    @field_validator("jwks")
+    @field_validator("resources")
     @classmethod
-    def _keys_are_public_and_usable(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is None:
-            return None
-        keys = value.get("keys")
-        if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
-            raise ValueError("give a JWKS with at least one key (RFC 7517 §5)")
-        for key in keys:
-            if not PRIVATE_MEMBERS.isdisjoint(key):
-                raise ValueError("it contains a private key: give the public half only, and replace that key")
-            try:
-                from_jwk(key)
-            except UnusableKey as error:
-                raise ValueError(str(error)) from None
+    def _resources_are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """RFC 8707 §2: an absolute URI without a fragment."""
+        for each in value:
+            if not re.fullmatch(r"[a-z][a-z0-9+.\-]*:[!-~]+", each) or "#" in each:
+                raise ValueError("name each resource by its address, without a fragment (RFC 8707 §2)")
         return value
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        problems = [sentence for sentence, is_wrong in self._contradictions() if is_wrong]
-        for uri in self.redirect_uris:
-            _check(uri, lambda each: redirects.check(each, native=self.application_type == "native"))
-        if problems:
-            raise ValueError(problems[0])
+    def _policy_fits(self) -> Self:
+        for sentence in (*self._contradictions(), *self._below_profile()):
+            raise PydanticCustomError(CONTRADICTION, sentence)
         return self
 
-    def _contradictions(self) -> Iterable[tuple[str, bool]]:
-        method = self.token_endpoint_auth_method
-        offline, refresh = "offline_access" in self.scope, "refresh_token" in self.grant_types
-        yield "a browser application keeps no secret: set none", self.application_type == "browser" and method != "none"
-        yield "a public client needs PKCE", method == "none" and not self.require_pkce
-        yield "private_key_jwt needs jwks", method == "private_key_jwt" and self.jwks is None
-        yield "only private_key_jwt uses jwks", method != "private_key_jwt" and self.jwks is not None
+    def _contradictions(self) -> Iterator[str]:
         given = [name for name in ("secret_env", "secret_file") if getattr(self, name) is not None]
-        yield "this client has no secret", bool(given) and not self.has_secret
-        yield "give secret_env or secret_file, not both", len(given) > 1
-        yield "authorization_code is needed", "authorization_code" not in self.grant_types
-        yield "scope offline_access and grant type refresh_token belong together", offline != refresh
-        yield "the default client needs initiate_login_uri", self.is_default and self.initiate_login_uri is None
+        if self.token_endpoint_auth_method == "none" and not self.require_pkce:
+            yield "a public client needs PKCE"
+        if given and not self.has_secret:
+            yield "this client has no secret"
+        if len(given) > 1:
+            yield "give secret_env or secret_file, not both"
+        if ("offline_access" in self.scope) != ("refresh_token" in self.grant_types):
+            yield "scope offline_access and grant type refresh_token belong together"
+        if self.is_default and self.initiate_login_uri is None:
+            yield "the default client needs initiate_login_uri"
+
+    def _below_profile(self) -> Iterator[str]:
+        """What falls short of the one word that says everything (`idp/profiles.py`)."""
+        wanted = profiles.of(self)
+        if wanted.auth_methods and self.token_endpoint_auth_method not in wanted.auth_methods:
+            yield f"profile {self.profile} needs token_endpoint_auth_method {' or '.join(wanted.auth_methods)}"
+        for name in (*_SIGNED_BY_CLIENT, *_SIGNED_FOR_CLIENT):
+            alg = getattr(self, name)
+            if wanted.algorithms and alg is not None and alg not in wanted.algorithms:
+                yield f"profile {self.profile} needs {name} {' or '.join(wanted.algorithms)}"
+        if wanted.signed_request and self.jwks is None and self.jwks_uri is None:
+            yield f"profile {self.profile} needs jwks or jwks_uri"
 
 
-def describe(values: dict[str, Any]) -> ClientDescription:
-    """Read one client, or raise `BadDescription` with every mistake in it."""
+def describe(values: dict[str, Any], policy: Policy | None = None) -> ClientDescription:
+    """Read one client, or raise `BadDescription` with every mistake in it; `policy` is that of the provider."""
     try:
-        return ClientDescription.model_validate(values)
+        return ClientDescription.model_validate(values, context=policy)
     except ValidationError as error:
         name = values.get("client_id", "a client without client_id")
         raise BadDescription("\n".join(_sentence(str(name), problem) for problem in error.errors())) from None
-
-
-def _check(uri: str, rule: Any) -> None:
-    try:
-        rule(uri)
-    except redirects.BadAddress as error:
-        raise ValueError(f"{uri!r}: {error}") from None
 
 
 def _sentence(name: str, problem: Any) -> str:

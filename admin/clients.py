@@ -17,11 +17,14 @@ from sqlalchemy import update
 
 from idp import audit
 from idp import client_secrets
+from idp.client_addresses import check_addresses
+from idp.client_rules import Policy
 from idp.clock import now
 from idp.db import db
 from idp.db import transaction
 from idp.models import Client
 from idp.models import RefreshFamily
+from idp.redirects import BadAddress
 
 from .client_description import BadDescription
 from .client_description import ClientDescription
@@ -53,7 +56,7 @@ class Change:
         return not self.is_new and not self.fields and self.secret is None
 
 
-def read(path: Path) -> list[ClientDescription]:
+def read(path: Path, policy: Policy | None = None) -> list[ClientDescription]:
     """The clients of a TOML file; raises `BadDescription` with all mistakes at once."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("client", [])
@@ -64,7 +67,7 @@ def read(path: Path) -> list[ClientDescription]:
     found, mistakes = [], []
     for table in tables:
         try:
-            found.append(describe(table))
+            found.append(describe(table, policy))
         except BadDescription as mistake:
             mistakes.append(str(mistake))
     names = [description.client_id for description in found]
@@ -78,15 +81,20 @@ def read(path: Path) -> list[ClientDescription]:
 
 def compare(description: ClientDescription) -> Change:
     """What applying it would change; draws a secret where one is needed and none is given."""
+    try:
+        check_addresses(description)
+    except BadAddress as error:
+        raise BadDescription(f"{description.client_id}: {error}") from None
     client = db.session.get(Client, description.client_id)
     change = Change(description, is_new=client is None)
     change.fields = _differences(description, client)
     if not description.has_secret:
         return change
     given = _given_secret(description)
-    if given is not None and not (client and client_secrets.is_right(client, given)):
+    has_one = client is not None and _has_secret_for(client, description)
+    if given is not None and not (has_one and client_secrets.is_right(client, given)):
         change.secret = given
-    elif given is None and (description.secret_file or not (client and client.secret_hashes)):
+    elif given is None and (description.secret_file or not has_one):
         change.secret, change.shown_once = client_secrets.make(), description.secret_file is None
     return change
 
@@ -143,7 +151,7 @@ def rotate_secret(client_id: str, *, keep_old: bool) -> str:
         client = find(client_id)
         if not client.token_endpoint_auth_method.startswith("client_secret"):
             raise BadDescription(f"{client_id}: this client has no secret")
-        client.secret_hashes = [client_secrets.fingerprint(secret), *(client.secret_hashes[:1] if keep_old else [])]
+        client_secrets.add(client, secret, keep_old=keep_old)
         audit.record("client_secret_rotated", client_id=client_id)
     return secret
 
@@ -151,8 +159,7 @@ def rotate_secret(client_id: str, *, keep_old: bool) -> str:
 def end_old_secret(client_id: str) -> None:
     """Only the newest secret counts from now on."""
     with transaction():
-        client = find(client_id)
-        client.secret_hashes = client.secret_hashes[:1]
+        client_secrets.end_old(find(client_id))
         audit.record("client_secret_ended", client_id=client_id)
 
 
@@ -166,6 +173,13 @@ def _differences(description: ClientDescription, client: Client | None) -> list[
     if description.disabled == client.is_active:
         different.append(("disabled", not client.is_active, description.disabled))
     return different
+
+
+def _has_secret_for(client: Client, description: ClientDescription) -> bool:
+    """Whether the client has a secret already that the described method can use."""
+    if description.token_endpoint_auth_method == "client_secret_jwt":
+        return client.secret_sealed is not None
+    return bool(client.secret_hashes)
 
 
 def _given_secret(description: ClientDescription) -> str | None:
@@ -195,9 +209,8 @@ def _write(change: Change) -> None:
     for name, value in description.columns().items():
         setattr(client, name, value)
     if change.secret is not None:
-        client.secret_hashes = [client_secrets.fingerprint(change.secret)]
-    if not description.has_secret:
-        client.secret_hashes = []
+        client_secrets.add(client, change.secret)
+    client_secrets.keep_as_needed(client)
     if description.disabled == (client.disabled_at is None):
         client.disabled_at = now() if description.disabled else None
     if description.is_default:

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 from typing import Any
+from typing import get_args
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from idp.client_metadata import AuthMethod
+from idp.client_rules import Policy
 from idp.models import Client
 
 from . import clients as registry
@@ -30,7 +33,7 @@ def clients() -> None:
 @click.option(
     "--auth",
     "token_endpoint_auth_method",
-    type=click.Choice(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]),
+    type=click.Choice(get_args(AuthMethod)),
     default="client_secret_basic",
     help="How it proves who it is at the token endpoint.",
 )
@@ -49,7 +52,7 @@ def add(jwks_file: Path | None, refresh: bool, without_pkce: bool, **values: Any
         values["grant_types"] = ("authorization_code", "refresh_token")
         values["scope"] += " offline_access"
     try:
-        change = registry.compare(describe({**values, "require_pkce": not without_pkce}))
+        change = registry.compare(describe({**values, "require_pkce": not without_pkce}, Policy.current()))
     except BadDescription as mistake:
         raise click.ClickException(str(mistake)) from None
     if not change.is_new:
@@ -79,6 +82,10 @@ def show(client_id: str) -> None:
         value = getattr(client, column.key)
         if column.key == "secret_hashes":
             click.echo(f"secrets: {len(value)}")
+        elif column.key == "registration_token_hash":
+            click.echo(f"registered itself: {'yes' if value else 'no'}")
+        elif column.key == "secret_sealed":
+            continue
         elif value not in (None, [], ""):
             click.echo(f"{column.key}: {_text(value)}")
 
@@ -126,7 +133,7 @@ def rotate_secret(client_id: str, at_once: bool, finish: bool) -> None:
 def apply_(file: Path, dry_run: bool, yes: bool) -> None:
     """Make the clients be as a TOML file says; shows the difference first."""
     try:
-        changes = [registry.compare(description) for description in registry.read(file)]
+        changes = [registry.compare(description) for description in registry.read(file, Policy.current())]
     except BadDescription as mistake:
         raise click.ClickException(str(mistake)) from None
     for change in changes:
