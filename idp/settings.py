@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     and hybrid flows, and neither PKCE nor a nonce demanded of clients without a security profile; test hosts only."""
     implicit: bool = False
     """Whether clients may be registered for tokens in the browser's address (implicit and hybrid flows)."""
+    registration: Literal["closed", "token", "open"] = "closed"
+    """Who may register an application at `/register`: nobody, holders of a token (`idp clients tokens`), or all."""
+    software_statement_issuers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Whose signed statements about applications are believed: `{"https://fund.ch": {"jwks_uri": "https://…"}}`, or
+    `jwks` with the keys themselves."""
 
     # The fund and its words
     portal: str = "myVPK"
@@ -202,6 +207,11 @@ class Settings(BaseSettings):
         return self.implicit or self.conformance
 
     @property
+    def registration_policy(self) -> str:
+        """Who may register an application."""
+        return "open" if self.conformance else self.registration
+
+    @property
     def host(self) -> str:
         """The issuer's host, as it stands in the last line of an SMS."""
         return urlsplit(self.issuer).hostname or ""
@@ -245,6 +255,13 @@ class Settings(BaseSettings):
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value) if value else None
         except OSError:
             raise ValueError("give the path of a file with certificates in PEM form") from None
+        return value
+
+    @field_validator("software_statement_issuers")
+    @classmethod
+    def _issuers_have_keys(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if any(len(keys) != 1 or not set(keys) <= {"jwks", "jwks_uri"} for keys in value.values()):
+            raise ValueError('give each issuer its keys: {"jwks": {…}} or {"jwks_uri": "https://…"}')
         return value
 
     @field_validator("secret")

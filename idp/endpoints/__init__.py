@@ -1,6 +1,7 @@
 """The endpoints. An endpoint is one file, its test, and a word in this list.
 
-Each has a `blueprint`; those that clients find by discovery have `METADATA`, the members they add to it.
+Each has a `blueprint`; those that clients find by discovery have `METADATA`, the members they add to it; one that the
+operator can do without says in `is_offered(settings)` whether it is there.
 """
 
 from flask import Flask
@@ -19,6 +20,7 @@ from . import interaction
 from . import introspection
 from . import jwks
 from . import pushed_authorization
+from . import registration
 from . import revocation
 from . import token
 from . import userinfo
@@ -27,14 +29,16 @@ ENDPOINTS = (
     *(authorize, pushed_authorization, interaction, end_session, check_session),
     *(device_authorization, backchannel_authentication, device),
     *(token, userinfo, introspection, revocation, jwks, discovery),
-    *(health, dev_outbox),
+    *(registration, health, dev_outbox),
 )
 
 
 def init_app(app: Flask) -> None:
     """Register every endpoint, and let discovery know what each adds."""
+    settings = app.extensions["idp"].settings
     app.config[discovery.CONFIG] = {}
     for endpoint in ENDPOINTS:
         app.register_blueprint(endpoint.blueprint)
-        app.config[discovery.CONFIG].update(getattr(endpoint, "METADATA", {}))
+        if not hasattr(endpoint, "is_offered") or endpoint.is_offered(settings):
+            app.config[discovery.CONFIG].update(getattr(endpoint, "METADATA", {}))
     entrances.init_app(app)

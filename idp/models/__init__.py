@@ -7,6 +7,7 @@ from .authenticator import Authenticator
 from .client import Client
 from .consent import Consent
 from .failure_counter import FailureCounter
+from .initial_access_token import InitialAccessToken
 from .one_time_code import OneTimeCode
 from .outbox_message import OutboxMessage
 from .refresh_family import RefreshFamily
@@ -22,6 +23,7 @@ __all__ = [
     "Client",
     "Consent",
     "FailureCounter",
+    "InitialAccessToken",
     "OneTimeCode",
     "OutboxMessage",
     "RefreshFamily",
