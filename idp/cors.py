@@ -13,7 +13,8 @@ from .models import Client
 from .response import origin_of
 
 METHODS = "GET, POST"
-HEADERS = "Authorization, Content-Type"
+HEADERS = "Authorization, Content-Type, DPoP"
+EXPOSED = "WWW-Authenticate, DPoP-Nonce"
 PREFLIGHT_SECONDS = 600
 
 
@@ -24,7 +25,7 @@ def allow(response: Response) -> Response:
     if origin is None or not _is_registered(origin):
         return response
     response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED
     if request.method == "OPTIONS":
         response.headers["Access-Control-Allow-Methods"] = METHODS
         response.headers["Access-Control-Allow-Headers"] = HEADERS

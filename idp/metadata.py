@@ -6,6 +6,7 @@ from typing import Any
 from keys.algorithms import ACCEPTED
 
 from . import assurance
+from . import dpop
 from . import session_management
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
@@ -40,6 +41,7 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": [method.NAME for method in METHODS],
         "revocation_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": list(SCOPES),
         "claim_types_supported": ["normal"],

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     profile: Literal["standard", "conformance"] = "standard"
     """`conformance` is what the official test suite needs: a password alone, registration open to everybody, implicit
     and hybrid flows, and neither PKCE nor a nonce demanded of clients without a security profile; test hosts only."""
+    dpop_nonce: bool = False
+    """Whether DPoP proofs must contain a nonce of ours, so that none can be made in advance (RFC 9449 §8)."""
     implicit: bool = False
     """Whether clients may be registered for tokens in the browser's address (implicit and hybrid flows)."""
     registration: Literal["closed", "token", "open"] = "closed"

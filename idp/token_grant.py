@@ -5,12 +5,16 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749 import BaseGrant
 from authlib.oauth2.rfc6749 import TokenEndpointMixin
 from authlib.oauth2.rfc6749 import UnauthorizedClientError
+from flask import request as http
 
+from . import sender_constraint
+from .authorization import Authorization
 from .db import Base
 from .db import db
 from .models import Client
@@ -33,6 +37,9 @@ def set_aside(*rows: Base) -> Iterator[None]:
 class TokenGrant(BaseGrant, TokenEndpointMixin, ABC):  # type: ignore[misc]
     """One way to obtain tokens; Authlib's server calls its two halves, the grant says what is redeemed."""
 
+    confirmation: Mapping[str, str] | None = None
+    """The key that the client proved with this request, to which its tokens are bound."""
+
     @abstractmethod
     def redeem(self, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
         """Check what an authenticated client presents and make the token answer, or raise an OAuth error."""
@@ -42,7 +49,12 @@ class TokenGrant(BaseGrant, TokenEndpointMixin, ABC):  # type: ignore[misc]
         client = self.server.authenticate_client(self.request, self.server.client_auth_methods)
         if self.GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("The client may not use this grant_type.")
+        self.confirmation = sender_constraint.presented(http, client)
         self.request.client = client
+
+    def bound(self, authorization: Authorization) -> Authorization:
+        """The same, bound to the key of this request: what every token of this answer is minted from."""
+        return replace(authorization, confirmation=self.confirmation)
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Consume first, mint second: `redeem` does both."""

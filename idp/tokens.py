@@ -11,6 +11,7 @@ from typing import Any
 
 from . import endings
 from . import id_token
+from . import sender_constraint
 from .authorization import Authorization
 from .clock import epoch
 from .db import db
@@ -46,7 +47,7 @@ def mint(
     access_token = issue(authorization, generation)
     body: dict[str, Any] = {
         "access_token": access_token,
-        "token_type": "Bearer",
+        "token_type": sender_constraint.token_type(authorization.confirmation),
         "expires_in": provider.settings.access_token_seconds,
         "scope": " ".join(authorization.scope),
     }

@@ -1,10 +1,14 @@
 """The pushed authorization request endpoint: a request comes from its client, before the browser does (RFC 9126)."""
 
+from dataclasses import replace
+
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from flask import Response
 from flask import jsonify
+from flask import request as http
 
 from .. import api
+from .. import dpop
 from .. import pushed
 from ..parameters import Parameters
 from ..request import AuthorizationRequest
@@ -18,6 +22,8 @@ from ..server import server
 blueprint = api.blueprint("pushed_authorization")
 METADATA = {"pushed_authorization_request_endpoint": "/par"}
 
+blueprint.after_request(dpop.offer_nonce)
+
 CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 
 
@@ -26,7 +32,8 @@ def push() -> Response:
     """Keep a right request of an authenticated client and name it (RFC 9126 §2.2)."""
     request = FormRequest()
     client = server.authenticate_client(request, server.client_auth_methods, "par")
-    kept = _read(Parameters([*_authorization_parameters(request), ("client_id", client.client_id)]))
+    asked = _read(Parameters([*_authorization_parameters(request), ("client_id", client.client_id)]))
+    kept = replace(asked, dpop_jkt=dpop.pushed_key(http, client, asked.dpop_jkt))
     response = jsonify(request_uri=pushed.keep(kept), expires_in=pushed.SECONDS)
     response.status_code = 201
     response.headers["Cache-Control"] = "no-store"

@@ -3,10 +3,13 @@
 from flask import Response
 
 from .. import api
+from .. import dpop
 from ..server import server
 
 blueprint = api.blueprint("token", for_browsers=True)
 METADATA = {"token_endpoint": "/token"}
+
+blueprint.after_request(dpop.offer_nonce)
 
 
 @blueprint.post("/token")

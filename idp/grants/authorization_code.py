@@ -16,6 +16,7 @@ from .. import audit
 from .. import endings
 from .. import families
 from .. import redirects
+from .. import sender_constraint
 from .. import tokens
 from ..authorization import Authorization
 from ..clock import now
@@ -44,6 +45,7 @@ def issue(authorization: Authorization, request: AuthorizationRequest) -> str:
         "authorization": replace(authorization, family=_family(code)).to_json(),
         "redirect_uri": request.redirect_uri,
         "code_challenge": request.code_challenge,
+        "dpop_jkt": request.dpop_jkt,
     }
     provider.store.put(KIND, _key(code), value, provider.settings.code_seconds)
     return code
@@ -63,10 +65,11 @@ class AuthorizationCodeGrant(TokenGrant):
         authorization = Authorization.from_json(value["authorization"])
         _check_binding(value, authorization, client, form)
         _check_verifier(value["code_challenge"], form.get("code_verifier"))
+        _check_key(value.get("dpop_jkt"), self.confirmation)
         account = db.session.get(Account, authorization.account_id)
         if account is None or not authorization.holds(account) or _is_over(authorization):
             raise InvalidGrantError("The code is not valid.")
-        authorization = authorization.within(client)
+        authorization = self.bound(authorization.within(client))
         with set_aside(account, client):
             refresh_token = _start_family(authorization, client)
         return tokens.mint(authorization, account, client, refresh_token=refresh_token, nonce=authorization.nonce)
@@ -118,6 +121,12 @@ def _check_verifier(challenge: str | None, verifier: str | None) -> None:
         raise InvalidGrantError("The code_verifier does not fit.")
     if not hmac.compare_digest(create_s256_code_challenge(verifier), challenge):
         raise InvalidGrantError("The code_verifier does not fit.")
+
+
+def _check_key(jkt: str | None, confirmation: Mapping[str, str] | None) -> None:
+    """A code bound to a key is for nobody who does not hold it (RFC 9449 §10)."""
+    if jkt is not None and not sender_constraint.is_same({sender_constraint.KEY: jkt}, confirmation):
+        raise InvalidGrantError("The code is bound to another key.")
 
 
 def _is_over(authorization: Authorization) -> bool:

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidScopeError
 from .. import audit
 from .. import consents
 from .. import families
+from .. import sender_constraint
 from .. import tokens
 from ..authorization import Authorization
 from ..db import db
@@ -36,8 +37,9 @@ class RefreshTokenGrant(TokenGrant):
             raise InvalidRequestError("The refresh_token is missing.")
         family = _family(token, client)
         authorization = families.authorization_of(family)
+        _check_key(authorization, client, self.confirmation)
         account = _account(authorization, client)
-        narrowed = authorization.within(client, _asked(form, authorization))
+        narrowed = self.bound(authorization.within(client, _asked(form, authorization)))
         with set_aside(account, client, family):
             successor, generation = families.rotate(family, token, client.client_id)
         return tokens.mint(narrowed, account, client, generation=generation, refresh_token=successor)
@@ -53,6 +55,15 @@ def _family(token: str, client: Client) -> RefreshFamily:
             audit.record("refresh_token_of_another_client", outcome="refused", client_id=client.client_id)
         raise InvalidGrantError("The refresh token is not valid.")
     return family
+
+
+def _check_key(authorization: Authorization, client: Client, confirmation: Mapping[str, str] | None) -> None:
+    """The refresh tokens of a public client are bound to its key (RFC 9449 §5, RFC 8705 §4).
+
+    A confidential client proves who it is, and may take a new key.
+    """
+    if client.is_public and not sender_constraint.is_same(authorization.confirmation or {}, confirmation):
+        raise InvalidGrantError("The refresh token is bound to another key.")
 
 
 def _account(authorization: Authorization, client: Client) -> Account:
