@@ -301,11 +301,11 @@ def test_the_session_dialog_knows_how_to_extend(pages: Pages) -> None:
 
 
 def test_a_page_says_how_much_of_the_idle_time_is_left(pages: Pages) -> None:
-    html = pages.string(PAGE, extend_url="/i/1/extend", csrf_token="abc", idle_seconds=1230)
+    html = pages.string(PAGE, extend_url="/i/1/extend", csrf_token="abc", idle_seconds=1199)
 
     assert pages.t("form.expires", minutes=20) in html
     dialog = Elements(html).one("dialog")
-    assert (dialog["data-session"], dialog["data-session-limit"]) == ("1230", "3600")
+    assert (dialog["data-session"], dialog["data-session-limit"]) == ("1199", "3600")
 
 
 def test_a_fund_can_switch_dark_colours_off(pages: Pages) -> None:
