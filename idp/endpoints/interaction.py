@@ -6,7 +6,6 @@ the client. Steps say what they ask and do; where a person stands is computed (`
 """
 
 import hmac
-from typing import Any
 
 from flask import Blueprint
 from flask import Response
@@ -34,9 +33,14 @@ from ..flow import Page
 from ..flow import Refused
 from ..flow import Step
 from ..flow import next_page
-from ..flow import step_before
 from ..interaction import Interaction
 from ..provider import provider
+from ..step_page import address
+from ..step_page import blame
+from ..step_page import entrances
+from ..step_page import render
+from ..step_page import sent_form
+from ..step_page import stored_form
 from ..texts import Text
 from ..throttle import Paused
 
@@ -68,8 +72,8 @@ def show(interaction_id: str, flow_name: str, step_name: str) -> Response:
     if page is None:
         return _see_alone(interaction)
     flow, step = page
-    form = _form(interaction, step, stored=step.stored(interaction))
-    return _render(interaction, flow, step, form)
+    form = stored_form(interaction, step)
+    return render(interaction, flow, step, form)
 
 
 @blueprint.post("/i/<interaction_id>/<flow_name>/<step_name>")
@@ -134,11 +138,6 @@ def extend(interaction_id: str) -> Response:
         return make_response("", 204)
 
 
-def address(interaction: Interaction, flow: Flow, step: Step) -> str:
-    """The address of a page."""
-    return f"/i/{interaction.id}/{flow.name}/{step.name}"
-
-
 def _load(interaction_id: str) -> Interaction:
     interaction = interactions.load(interaction_id)
     asked = interaction.request.ui_locales if interaction.request else ()
@@ -170,7 +169,7 @@ def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
     action = request.form.get("action")
     if action is not None:
         return _act(interaction, flow, step, action)
-    form = _form(interaction, step, data=True)
+    form = sent_form(interaction, step)
     if not form.validate():
         return _ask_anew(interaction, flow, step, form)
     if flow.is_entrance:
@@ -180,7 +179,7 @@ def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
     try:
         step.submit(interaction, form)
     except Refused as refusal:  # not saved: whatever was undone or noted counts only with a right answer
-        _blame(form, refusal)
+        blame(form, refusal)
         return _ask_anew(interaction, flow, step, form)
     except Paused as pause:
         return _paused(interaction, flow, pause)
@@ -204,8 +203,8 @@ def _act(interaction: Interaction, flow: Flow, step: Step, name: str) -> Respons
     try:
         action(interaction)
     except Refused as refusal:
-        form = _form(interaction, step, stored=step.stored(interaction))
-        _blame(form, refusal)
+        form = stored_form(interaction, step)
+        blame(form, refusal)
         return _ask_anew(interaction, flow, step, form)
     except Paused as pause:
         return _paused(interaction, flow, pause)
@@ -279,68 +278,16 @@ def _end(interaction: Interaction) -> Response:
     return response
 
 
-def _form(interaction: Interaction, step: Step, *, data: bool = False, stored: Any = None) -> Form:
-    kind = step.form(interaction)
-    return kind(request.form) if data else kind(data=stored or {})
-
-
-def _blame(form: Form, refusal: Refused) -> None:
-    """Put the refusal at its field, or at the first one."""
-    fields = list(form)
-    field = form[refusal.field] if refusal.field else fields[0] if fields else None
-    if field is None:
-        form.form_errors = [*form.form_errors, *refusal.texts]
-        return
-    field.errors = [*field.errors, *refusal.texts]
-
-
 def _ask_anew(interaction: Interaction, flow: Flow, step: Step, form: Form) -> Response:
     """The same page with what is not right on it; the person is not idle."""
     interactions.touch(interaction)
-    return _render(interaction, flow, step, form, status=422)
-
-
-def _render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, status: int = 200) -> Response:
-    before = step_before(flow, step, interaction)
-    html = render_template(
-        step.template or f"{flow.name}/{step.name}.html",
-        form=form,
-        csrf_token=interaction.csrf_token(),
-        interaction=interaction,
-        app_name=_app_name(interaction),
-        notices=_notices(interaction, shown=status == 200),
-        back_url=address(interaction, flow, before) if before else None,
-        cancel_url=f"/i/{interaction.id}/cancel",
-        extend_url=f"/i/{interaction.id}/extend",
-        idle_seconds=interaction.idle_seconds,
-        step_url=lambda name: f"/i/{interaction.id}/{flow.name}/{name}",
-        entrance=_entrances(interaction),
-        numbered=flow.numbered if step.number else (),
-        number=step.number,
-        **step.show(interaction),
-    )
-    return make_response(html, status)
-
-
-def _notices(interaction: Interaction, *, shown: bool) -> list[tuple[str, Text]]:
-    """The messages for this page; they stay until the next answer is taken, so that a reload keeps them."""
-    return [(kind, Text.from_json(text)) for kind, text in interaction.notices] if shown else []
-
-
-def _entrances(interaction: Interaction) -> dict[str, str]:
-    """The first page of every entrance, by name."""
-    return {flow.name: address(interaction, flow, flow.steps[0]) for flow in provider.flows if flow.is_entrance}
-
-
-def _app_name(interaction: Interaction) -> str | None:
-    client = interaction.client
-    return client.name_in(pages.language()) if client else None
+    return render(interaction, flow, step, form, status=422)
 
 
 def _paused(interaction: Interaction, flow: Flow, pause: Paused) -> Response:
     """The pause page: until what time, and what to do meanwhile (pages.md P8)."""
     html = render_template(
-        "paused.html", until=pause.until, limit=pause.limit.name, flow=flow.name, entrance=_entrances(interaction)
+        "paused.html", until=pause.until, limit=pause.limit.name, flow=flow.name, entrance=entrances(interaction)
     )
     return make_response(html, 429)
 
