@@ -3,6 +3,7 @@
 from flask import Flask
 
 from flows import flows
+from flows import gallery
 from idp import create_app as assemble
 from idp.settings import Settings
 from idp.settings import load
@@ -12,4 +13,7 @@ from pensioners.claims import PensionerClaims
 def create_app(settings: Settings | None = None) -> Flask:
     """The application that `idp serve` runs."""
     settings = settings or load()
-    return assemble(settings, flows=flows(settings), claims_source=PensionerClaims())
+    app = assemble(settings, flows=flows(settings), claims_source=PensionerClaims())
+    if settings.development:
+        app.register_blueprint(gallery.blueprint)
+    return app

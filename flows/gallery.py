@@ -1,0 +1,206 @@
+"""The gallery: every page in every state and language without clicking, for whoever develops; nowhere else.
+
+A page of a flow is shown by the page runner, for a person and with answers that are made up here and stored nowhere; a
+new step shows up by itself. The states of a page: as it comes, with nothing filled in, and with what its step refuses.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from flask import Blueprint
+from flask import Response
+from flask import abort
+from flask import current_app
+from flask import make_response
+from flask import render_template
+from werkzeug.datastructures import MultiDict
+from wtforms import Form
+
+from idp.clock import now
+from idp.db import db
+from idp.flow import Flow
+from idp.flow import Refused
+from idp.flow import Step
+from idp.interaction import Interaction
+from idp.models import Account
+from idp.models import Authenticator
+from idp.models import Client
+from idp.provider import provider
+from idp.request import AuthorizationRequest
+from idp.step_page import blame
+from idp.step_page import render
+from idp.step_page import stored_form
+from idp.texts import LANGUAGES
+
+from .factors import offered
+from .second_factor import Confirm
+from .second_factor import Prepare
+from .second_factor import Verify
+
+blueprint = Blueprint("gallery", __name__)
+
+CALLBACK = "https://portal.example/callback"
+EMAIL = "odile.fictive@example.org"
+PHONE = "+41791234567"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+REFUSALS: Mapping[str, tuple[Refused, ...]] = {
+    "sign_in/credentials": (Refused("signin.err.mismatch", field="username"),),
+    "enrol/confirm-email": (Refused("code.err.wrong"), Refused("code.err.old"), Refused("code.err.spent")),
+    "password/email-code": (Refused("code.err.wrong"), Refused("code.err.old"), Refused("code.err.spent")),
+}
+"""What a step says only to an answer whose form is right."""
+ERRORS = ("400", "404", "405", "413", "500", "503", "answered", "client", "cookies", "denied", "expired", "many")
+ENTRANCES = {"sign_in": "#", "enrol": "#", "password": "#"}
+PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    **{f"errors/{name}": ("errors/error.html", {"name": name, "reference": "1234 5678"}) for name in ERRORS},
+    "errors/expired/enrolling": ("errors/error.html", {"name": "expired", "enrolling": True}),
+    "errors/expired/retry": ("errors/error.html", {"name": "expired", "retry_url": "#"}),
+    "errors/answered/app": ("errors/error.html", {"name": "answered", "app_url": "#", "app_name": "myVPK"}),
+    **{
+        f"paused/{name}": ("paused.html", {"until": "11:15", "limit": limit, "flow": flow, "entrance": ENTRANCES})
+        for name, limit, flow in (
+            ("password", "password", "sign_in"),
+            ("code", "sms", "two_factor"),
+            ("enrol", "", "enrol"),
+        )
+    },
+    "blocked": ("blocked.html", {}),
+    "enrol/cancel": ("enrol/cancel.html", {"csrf_token": "", "continue_url": "#"}),
+    "signout/confirm": ("signout/confirm.html", {"csrf_token": "", "target": None}),
+    "signout/done": ("signout/done.html", {}),
+    **{f"pages/{name}": (f"pages/{name}.html", {}) for name in ("terms", "privacy", "accessibility")},
+}
+"""Pages of no flow: template and context."""
+
+
+@dataclass
+class Example(Interaction):
+    """An interaction of somebody made up."""
+
+    person: Account | None = None
+    application: Client | None = None
+
+    @property
+    def account(self) -> Account | None:
+        """The made-up person."""
+        return self.person
+
+    @property
+    def client(self) -> Client | None:
+        """The made-up application."""
+        return self.application
+
+
+@dataclass(frozen=True)
+class State:
+    """A page as it can look."""
+
+    flow: Flow
+    step: Step
+    kind: str = ""
+    """Of which second factor, where that makes a difference."""
+    answer: str = ""
+    """`empty`, or the number of a refusal."""
+    refusal: Refused | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its place in the gallery."""
+        return "/".join(part for part in (self.flow.name, self.step.name, self.kind, self.answer) if part)
+
+
+@blueprint.get("/dev/pages")
+def index() -> Response:
+    """The list."""
+    names = [*(state.name for state in states()), *PLAIN]
+    return make_response(render_template("dev/pages.html", names=names, tongues=LANGUAGES))
+
+
+@blueprint.get("/dev/pages/<path:name>")
+def show(name: str) -> Response:
+    """One page in one state; `?lang=` says in which language."""
+    if name in PLAIN:
+        template, context = PLAIN[name]
+        return make_response(render_template(template, **context, form=Form()))
+    state = next((state for state in states() if state.name == name), None)
+    if state is None:
+        abort(404)
+    try:
+        return _shown(state)
+    finally:
+        db.session.rollback()  # the person existed for this page only
+
+
+def states() -> Iterator[State]:
+    """Every state of every page that a flow has a template for."""
+    templates = {*current_app.jinja_env.list_templates()}
+    for flow in provider.flows:
+        for step in flow.steps:
+            if step.name == "blocked" or (step.template or f"{flow.name}/{step.name}.html") not in templates:
+                continue
+            for kind in _kinds(step):
+                yield State(flow, step, kind)
+                yield State(flow, step, kind, "empty")
+                for number, refusal in enumerate(REFUSALS.get(f"{flow.name}/{step.name}", ()), 1):
+                    yield State(flow, step, kind, str(number), refusal)
+
+
+def _kinds(step: Step) -> tuple[str, ...]:
+    factors = offered(provider.settings.factors)
+    if isinstance(step, Prepare):
+        return tuple(factor.kind for factor in factors if factor.preparation)
+    if isinstance(step, Confirm | Verify):
+        return tuple(factor.kind for factor in factors)
+    return ("",)
+
+
+def _shown(state: State) -> Response:
+    interaction = _example(state)
+    form = stored_form(interaction, state.step)
+    if state.answer == "empty":
+        form = state.step.form(interaction)(MultiDict())
+        form.validate()
+    if state.refusal is not None:
+        blame(form, state.refusal)
+    return render(interaction, state.flow, state.step, form)
+
+
+def _example(state: State) -> Example:
+    """Somebody in the middle of this flow, far enough for this page."""
+    person = _person()
+    scope = ("openid", "profile", "email", "phone", "pension", "offline_access")
+    asked = AuthorizationRequest("example", CALLBACK, "code", "query", scope, login_hint=EMAIL)
+    answers = {
+        "enrol": {"email": EMAIL, "typed_email": EMAIL, "pensioner_id": "example", "activation_code_id": "example"},
+        "password": {"subject": "example", "typed": EMAIL, "account_id": person.id, "email_code": True},
+        "second_factor": {"kind": state.kind, "phone": PHONE, "typed": "079 123 45 67", "secret": SECRET},
+        "authenticator": f"example-{state.kind}",
+    }
+    client = Client(client_id="example", client_name={"en": "myVPK"}, redirect_uris=[CALLBACK])
+    return Example(
+        "example", "example", state.flow.name, asked, "example", answers=answers, person=person, application=client
+    )
+
+
+def _person() -> Account:
+    """An account with every factor; flushed, because steps look it up, and never committed."""
+    person = Account(
+        id="example",
+        email=EMAIL,
+        email_fingerprint="example",
+        email_verified_at=now(),
+        password_hash="",
+        language="fr",
+        terms_version="1",
+        terms_accepted_at=now(),
+    )
+    db.session.add(person)
+    for kind, data in (("sms", {"phone": PHONE}), ("totp", {"secret": SECRET})):
+        authenticator = Authenticator(id=f"example-{kind}", account_id=person.id, kind=kind)
+        authenticator.data = data
+        db.session.add(authenticator)
+    db.session.flush()
+    return person

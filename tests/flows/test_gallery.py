@@ -1,0 +1,70 @@
+"""The gallery of pages: complete, in four languages, stores nothing, and is nowhere but in development."""
+
+import re
+
+import pytest
+from flask import Flask
+from oidc import an_account
+from visitor import Visitor
+
+from idp.db import db
+from idp.models import Account
+from idp.provider import provider
+from idp.settings import Settings
+from idp.texts import LANGUAGES
+from idp.texts import TAGS
+from wsgi import create_app
+
+
+def entries(visitor: Visitor) -> list[str]:
+    """The names in the list."""
+    return list(dict.fromkeys(re.findall(r'href="/dev/pages/([^?"]+)\?', visitor.open("/dev/pages").text)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_entry_can_be_seen_in_each_language(visitor: Visitor, language: str) -> None:
+    wrong = []
+    for name in entries(visitor):
+        page = visitor.open(f"/dev/pages/{name}", lang=language)
+        if page.status != 200 or f'<html lang="{TAGS[language]}"' not in page.text:
+            wrong.append((name, page.status))
+
+    assert not wrong
+
+
+def test_every_step_of_every_flow_is_there(visitor: Visitor) -> None:
+    shown = {"/".join(name.split("/")[:2]) for name in entries(visitor)}
+
+    steps = {f"{flow.name}/{step.name}" for flow in provider.flows for step in flow.steps if step.name != "blocked"}
+    assert len(steps) >= 15
+    assert not steps - shown
+
+
+def test_a_page_can_be_seen_with_its_errors(visitor: Visitor) -> None:
+    assert visitor.open("/dev/pages/sign_in/credentials/empty").says("signin.err.user_empty")
+    assert visitor.open("/dev/pages/sign_in/credentials/1").says("signin.err.mismatch")
+    assert not visitor.open("/dev/pages/sign_in/credentials").says("err.summary")
+
+
+def test_it_leaves_nothing_behind(visitor: Visitor) -> None:
+    account = an_account()
+
+    for name in entries(visitor):
+        visitor.open(f"/dev/pages/{name}")
+
+    db.session.rollback()
+    assert [row.id for row in db.session.query(Account)] == [account.id]
+
+
+def test_what_is_not_in_the_list_is_not_there(visitor: Visitor) -> None:
+    assert visitor.open("/dev/pages/nothing").status == 404
+
+
+def test_it_exists_in_development_only(app: Flask) -> None:
+    settings: Settings = app.extensions["idp"].settings
+    serious = settings.model_copy(update={"environment": "production"})
+
+    rules = {rule.rule for rule in create_app(serious).url_map.iter_rules()}
+
+    assert "/dev/pages" in {rule.rule for rule in app.url_map.iter_rules()}
+    assert not {rule for rule in rules if rule.startswith("/dev/pages")}
