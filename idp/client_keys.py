@@ -7,6 +7,8 @@ and a client whose address is dead for a while is known by its last keys.
 
 import hashlib
 from collections.abc import Iterator
+from time import monotonic
+from time import sleep
 from typing import Any
 
 from keys import InvalidToken
@@ -18,11 +20,11 @@ from keys.algorithms import verify as verify_with
 from . import fetcher
 from .clock import epoch
 from .fetcher import FetchError
-from .lease import lease
 from .models import Client
 from .provider import provider
 
 KIND = "client_keys"
+FETCHING = "client_keys_fetching"
 MAX_KEYS = 20
 FRESH = 600
 """Seconds for which fetched keys are used without a question."""
@@ -30,6 +32,9 @@ USABLE = 3600
 """Seconds for which they are used where fetching them anew fails."""
 PAUSE = 60
 """Seconds between two fetches that failed, or that signatures with unknown keys asked for."""
+WAIT = 6
+"""Seconds for which one fetch keeps others from beginning; it takes five at most (`fetcher.py`)."""
+POLL_SECONDS = 0.05
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
@@ -95,26 +100,30 @@ def _listed(jwks: object) -> list[dict[str, Any]]:
 
 
 def _known(client_id: str, uri: str) -> dict[str, Any]:
-    """What is known of the keys, fetched where it is too old; one fetch at a time, on every node."""
+    """What is known of the keys, fetched where it is too old."""
     name = _name(client_id, uri)
     entry = _entry(name)
-    if _is_enough(entry):
-        return entry
-    with lease("client_keys_lease", name):
-        entry = _entry(name)
-        return entry if _is_enough(entry) else _fetch(name, uri, entry)
+    return entry if _is_enough(entry) else _renewed(name, uri, entry, {})
 
 
 def _asked_anew(client_id: str, uri: str, seen: dict[str, Any]) -> dict[str, Any]:
-    """The same for a signature that fits no key: whoever comes during a fetch has its result, too."""
-    name = _name(client_id, uri)
-    if not _may_ask(seen):
-        return seen
-    with lease("client_keys_lease", name):
+    """The same for a signature that fits no key."""
+    return _renewed(_name(client_id, uri), uri, seen, {"asked_at": epoch()}) if _may_ask(seen) else seen
+
+
+def _renewed(name: str, uri: str, seen: dict[str, Any], noted: dict[str, int]) -> dict[str, Any]:
+    """One fetch at a time, on every node: whoever comes meanwhile has its result, or goes on with what is known."""
+    deadline = monotonic() + WAIT
+    while not provider.store.add_once(FETCHING, name, WAIT):
+        sleep(POLL_SECONDS)
         entry = _entry(name)
-        if entry != seen or not _may_ask(entry):
+        if entry != seen or monotonic() > deadline:
             return entry
-        return _fetch(name, uri, {**entry, "asked_at": epoch()})
+    try:
+        entry = _entry(name)
+        return entry if entry != seen else _fetch(name, uri, {**entry, **noted})
+    finally:
+        provider.store.delete(FETCHING, name)  # late, it may be another's: then there are two fetches, and no harm
 
 
 def _entry(name: str) -> dict[str, Any]:

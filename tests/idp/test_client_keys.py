@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextvars import Context
 from datetime import timedelta
@@ -198,6 +199,34 @@ def test_twenty_at_once_make_one_fetch(app: Flask, client: Client, server: Liste
     publish(server, {"new": NEW})
     assert all_fit(NEW, "new")
     assert len(server.seen) == 2
+
+
+def test_a_hanging_address_holds_nobody_for_long(
+    app: Flask, client: Client, server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """security.md F19: whoever waits for another's fetch goes on when that has failed."""
+    monkeypatch.setattr("idp.fetcher.SECONDS", 0.5)
+    server.act = lambda handler: server.stopped.wait(5) and None
+    name, took = client.client_id, []
+
+    def look() -> None:
+        with app.app_context():
+            mine = db.session.get(Client, name)
+            assert mine is not None
+            began = time.monotonic()
+            assert not fits(mine, OLD, "old")
+            took.append(time.monotonic() - began)
+
+    db.session.rollback()
+    threads = [threading.Thread(target=Context().run, args=(look,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(took) == 8
+    assert max(took) < 2.5
+    assert server.connections == 1
 
 
 def test_registered_keys_fetch_nothing(client: Client, server: Listener) -> None:
