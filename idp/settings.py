@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     audiences: tuple[dict[str, Any], ...] = ({"name": "member"},)
     """The entries of the choice page: `{"name": "member"}` and external ones `{"name": "employer", "url": "https://…"}`;
     skipped when there is only one."""
+    terms_version: str = Field(default="2026-01", min_length=1)
+    """The version of the terms of use, noted with each account; change it together with their words."""
     enrol_identifier: Literal["ahv", "ahv_or_email"] = "ahv_or_email"
     """What step 1 of the enrolment accepts as identification."""
 
