@@ -8,13 +8,16 @@ import pytest
 from application import make_app
 from flask import Flask
 from oidc import CALLBACK
+from oidc import EVERY_SCOPE
 from oidc import a_client
 from oidc import answer as answer_of
 from oidc import request_of
 from visitor import Page
 from visitor import Visitor
 from visitor import a_member
+from walk import e164
 
+from idp.clock import now
 from idp.db import db
 from idp.models import Client
 from idp.models import Consent
@@ -34,7 +37,6 @@ def test_a_third_party_is_asked_about_once(visitor: Visitor) -> None:
     page = visitor.sign_in(person, request(visitor, client, scope="openid email"))
 
     assert "consent/agreement" in page.url
-    assert person.email in page.text
     assert "stranger" in page.text
     assert db.session.query(Consent).count() == 0
     assert "code" in answer_of(visitor.answer(page).response)
@@ -42,6 +44,29 @@ def test_a_third_party_is_asked_about_once(visitor: Visitor) -> None:
     assert "code" in answer_of(request(visitor, client, scope="openid email").response)
     assert "consent/agreement" in request(visitor, client, scope="openid email phone").url
     assert "consent/agreement" in request(visitor, client, scope="openid", prompt="consent").url
+
+
+def test_the_values_are_shown_address_and_number_masked(visitor: Visitor) -> None:
+    """Pages.md C1."""
+    person = a_member()
+
+    page = visitor.sign_in(person, request(visitor, stranger(), scope=EVERY_SCOPE))
+
+    assert "Odile Fictive" in page.text
+    assert "votre adresse e-mail: <strong>o…@example.org</strong>" in page.text
+    assert "votre numéro de mobile: <strong>… 67</strong>" in page.text
+    since = provider.texts.date("fr", now())
+    assert f"<strong>20001, retirement, {since}</strong>" in page.text
+    assert person.email not in page.text
+    assert e164(person.phone) not in page.text
+
+
+def test_no_value_is_shown_that_is_not_sent(visitor: Visitor) -> None:
+    page = visitor.sign_in(a_member(), request(visitor, stranger(), scope="openid email"))
+
+    assert "Odile" not in page.text
+    assert "20001" not in page.text
+    assert "… 67" not in page.text
 
 
 def test_a_refusal_is_told_to_the_client_and_not_remembered(visitor: Visitor) -> None:
