@@ -20,6 +20,7 @@ from idp.throttle import Paused
 from ..factor import Holder
 from ..factors import Factor
 from ..factors import of_kind
+from ..language import spoken
 from . import selection
 
 
@@ -97,4 +98,4 @@ class Verify(Step):
         account = self._account(interaction)
         if account is None:
             raise LookupError("A second factor is asked of nobody.")
-        return Holder(interaction.id, f"account:{account.id}", account.language)
+        return Holder(interaction.id, f"account:{account.id}", spoken(interaction))
