@@ -1,6 +1,8 @@
-"""Codes that were sent: the limits and answers of `idp/one_time_codes.py` in the words of the pages."""
+"""Codes that were sent: their field, and the limits and answers of `one_time_codes.py` in the words of the pages."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from idp import one_time_codes
 from idp.flow import Refused
@@ -13,6 +15,35 @@ from idp.one_time_codes import SendLimit
 from idp.one_time_codes import Wait
 from idp.texts import Text
 from idp.throttle import TELL_FROM
+from pensioners import activation_code
+
+from .fields import CodeField
+from .fields import wrong
+
+SIX_ALONE = re.compile(r"\b\d{3}[ \u00a0\u202f-]?\d{3}\b")
+
+
+class SentCodeField(CodeField):
+    """A code that was sent, in a place where people type the letter's: «code d'activation» means both on the paper."""
+
+    def __init__(self, label: str, *, paper: str, **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.paper = paper
+
+    def understand(self, text: str) -> str:
+        """As everywhere; the letter's code costs no try, and is answered with which code is meant (`paper`)."""
+        if _is_of_letter(text):
+            raise wrong(self.paper)
+        return super().understand(text)
+
+
+def _is_of_letter(text: str) -> bool:
+    """Twelve characters with a letter among them, in none of whose groups the six digits stand alone."""
+    try:
+        code = activation_code.parse(text)
+    except activation_code.CodeProblem:
+        return False
+    return not code.isdigit() and not SIX_ALONE.search(text)
 
 
 def permit(purpose: Purpose, holder: str, target: str, *, person: str) -> None:

@@ -159,6 +159,8 @@ class Visitor:
             return self.identify(page, person)
         if step == "user-data":
             return self.give_data(page, person)
+        if step == "kept-address":
+            return self.answer(page, password=person.password, password2=person.password)
         if step == "confirm-email":
             return self.answer(page, code=code(person.email))
         if step == "second-factor":

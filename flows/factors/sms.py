@@ -18,9 +18,9 @@ from idp.provider import provider
 from ..factor import Enrolled
 from ..factor import Factor
 from ..factor import Holder
-from ..fields import CodeField
 from ..fields import CodeForm
 from ..fields import MobileNumberField
+from ..sent_codes import SentCodeField
 from ..sent_codes import check
 from ..sent_codes import permit
 
@@ -38,7 +38,7 @@ class NumberForm(Form):
 class EnrolForm(Form):
     """Step 5a, in the paper's words."""
 
-    code = CodeField("e5.sms.label")
+    code = SentCodeField("e5.sms.label", paper="e5.sms.err.paper")
 
 
 class Sms(Factor):

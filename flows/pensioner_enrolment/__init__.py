@@ -19,6 +19,7 @@ from .account_exists import AccountExists
 from .confirm_email import ConfirmEmail
 from .done import Done
 from .identification import Identification
+from .kept_address import KeptAddress
 from .user_data import UserData
 
 NUMBERED = ("enrol.s1", "enrol.s2", "enrol.s3", "enrol.s4", "enrol.s5")
@@ -31,6 +32,7 @@ def flow(factors: tuple[Factor, ...]) -> Flow:
         Identification(),
         AccountExists(),
         UserData(),
+        KeptAddress(),
         ConfirmEmail(),
         Choose(factors),
         Prepare(),

@@ -11,7 +11,6 @@ from idp.interaction import Interaction
 from idp.lease import lease
 from idp.models import Account
 from idp.models import Authenticator
-from idp.provider import provider
 from idp.texts import Text
 from pensioners import activation as letters
 from pensioners.activation import AlreadyUsed
@@ -19,6 +18,7 @@ from pensioners.activation import AlreadyUsed
 from ..factor import Holder
 from ..factors import Enrolled
 from ..factors import of_kind
+from ..language import spoken
 from . import progress
 
 CLAIM = "email_claim"
@@ -31,8 +31,8 @@ def holder(interaction: Interaction) -> Holder:
     return Holder(
         interaction.id,
         f"pensioner:{facts['pensioner_id']}",
-        interaction.language or provider.settings.default_language,
-        account_name=facts.get("email", ""),
+        spoken(interaction),
+        account_name=progress.shown_email(interaction),
     )
 
 
@@ -79,7 +79,7 @@ def _create(interaction: Interaction, enrolled: Enrolled) -> str:
             email_fingerprint=accounts.email_fingerprint(facts["email"]),
             email_verified_at=moment,
             password_hash=facts["password_hash"],
-            language=interaction.language or provider.settings.default_language,
+            language=spoken(interaction),
             terms_version=facts["terms_version"],
             terms_accepted_at=datetime.fromisoformat(facts["terms_at"]),
         )

@@ -15,7 +15,7 @@ from idp.interaction import Interaction
 from idp.one_time_codes import ENROL_EMAIL
 from idp.texts import Text
 
-from ..fields import CodeField
+from ..sent_codes import SentCodeField
 from ..sent_codes import check
 from ..sent_codes import permit
 from . import progress
@@ -25,7 +25,7 @@ from .activation import holder
 class ConfirmEmailForm(Form):
     """Six digits."""
 
-    code = CodeField("e3.code")
+    code = SentCodeField("e3.code", paper="e3.err.paper")
 
 
 class ConfirmEmail(Step):
@@ -35,8 +35,7 @@ class ConfirmEmail(Step):
     number = 3
 
     def is_due(self, interaction: Interaction) -> bool:
-        facts = progress.of(interaction)
-        return facts.get("confirmed") != facts.get("email")
+        return not progress.is_proven(interaction)
 
     def form(self, interaction: Interaction) -> type[Form]:
         return ConfirmEmailForm
@@ -62,7 +61,7 @@ class ConfirmEmail(Step):
                 )
 
     def show(self, interaction: Interaction) -> dict[str, Any]:
-        return {"email": progress.of(interaction)["typed_email"], "minutes": ENROL_EMAIL.minutes}
+        return {"email": progress.shown_email(interaction), "minutes": ENROL_EMAIL.minutes}
 
     def submit(self, interaction: Interaction, form: Any) -> None:
         facts = progress.of(interaction)
@@ -73,7 +72,7 @@ class ConfirmEmail(Step):
             form.code.meant,
             person=holder(interaction).person,
             renew=lambda: self.begin(interaction),
-            shown=facts["typed_email"],
+            shown=progress.shown_email(interaction),
         )
         facts["confirmed"] = facts["email"]
         progress.keep_draft(interaction)
@@ -88,4 +87,4 @@ class ConfirmEmail(Step):
     def resend(self, interaction: Interaction) -> None:
         """«Envoyer un nouveau code»."""
         self.begin(interaction)
-        interaction.notify("ok", Text("code.resent", {"target": progress.of(interaction)["typed_email"]}))
+        interaction.notify("ok", Text("code.resent", {"target": progress.shown_email(interaction)}))

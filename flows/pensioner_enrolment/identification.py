@@ -26,7 +26,6 @@ from ..fields import IdentifierField
 from . import progress
 from .attempt import tell_holder
 
-TERMS_VERSION = "2026-01"
 FROM_ONE_ADDRESS = ("enrolment", 60, 600)
 
 IDENTIFIER = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
@@ -89,7 +88,7 @@ class Identification(Step):
             interaction.answers[progress.NAME] = {"exists": True}
             return
         interaction.language = match.language
-        interaction.answers[progress.NAME] = {
+        identified = {
             "pensioner_id": match.pensioner_id,
             "activation_code_id": match.activation_code_id,
             "suggested_email": match.email,
@@ -97,27 +96,16 @@ class Identification(Step):
             "typed_dob": form.dob.data,
             "typed_act": form.act.data,
             "terms_at": now().isoformat(),
-            "terms_version": TERMS_VERSION,
+            "terms_version": provider.settings.terms_version,
         }
-        if progress.attach_draft(interaction):
-            interaction.notify("info", Text("enrol.resume", {"n": _open_step(interaction)}))
+        if progress.begin(interaction, identified):
+            interaction.notify("info", Text("enrol.resume"))
 
     def can_return(self, interaction: Interaction) -> bool:
-        facts = progress.of(interaction)
-        return "confirmed" not in facts and "exists" not in facts
+        return not {"confirmed", "exists"} & progress.of(interaction).keys()
 
     def undo(self, interaction: Interaction) -> None:
         person = progress.of(interaction).get("pensioner_id")
         if person:
             progress.drop_draft(person)
         interaction.answers.pop(progress.NAME, None)
-
-
-def _open_step(interaction: Interaction) -> int:
-    """The number of the step where the person stopped."""
-    facts = progress.of(interaction)
-    if "email" not in facts:
-        return 2
-    if facts.get("confirmed") != facts["email"]:
-        return 3
-    return 5 if interaction.answers.get("second_factor", {}).get("kind") else 4

@@ -4,9 +4,11 @@ import difflib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
+from application import make_app
 from oidc import change
 from visitor import PASSWORD
 from visitor import Page
@@ -195,7 +197,7 @@ def test_a_new_address_is_proven_anew(visitor: Visitor) -> None:
     old = code(person.email)
     back = visitor.open(page.link("user-data"))
 
-    changed = visitor.answer(back, email="neue@example.org", password="", password2="")
+    changed = visitor.answer(back, email="neue@example.org", password=PASSWORD, password2=PASSWORD)
 
     assert "confirm-email" in changed.url, changed.errors()
     assert "neue@example.org" in changed.text
@@ -211,7 +213,7 @@ def test_an_address_changed_after_its_proof_is_proven_anew(visitor: Visitor) -> 
     back = visitor.open(page.url.replace("confirm-second-factor", "user-data"))
     assert "user-data" in back.url
 
-    changed = visitor.answer(back, email="neue@example.org", password="", password2="")
+    changed = visitor.answer(back, email="neue@example.org", password=PASSWORD, password2=PASSWORD)
 
     assert "confirm-email" in changed.url
     person.email = "neue@example.org"
@@ -230,8 +232,54 @@ def test_a_password_given_once_may_stay_when_going_back(visitor: Visitor) -> Non
     assert passwords.verify(only_account().password_hash, PASSWORD)
 
 
+def test_a_password_is_judged_again_beside_another_address(visitor: Visitor) -> None:
+    """Pages.md 2.2.7: only its hash is kept, so it is asked for again."""
+    person = a_person()
+    page = visitor.enrol_until("confirm-email", person)
+    back = visitor.open(page.link("user-data"))
+
+    kept = visitor.answer(back, email="vier.gruppen@example.org", password="", password2="")
+    judged = visitor.answer(back, email="vier.gruppen@example.org", password=PASSWORD, password2=PASSWORD)
+
+    assert kept.status == judged.status == 422
+    assert kept.says("e2.err.pw_again")
+    assert judged.says("pw.err.personal")
+    other_case = visitor.answer(back, email=person.email.upper(), password="", password2="")
+    assert "confirm-email" in other_case.url
+
+
+def test_after_the_proof_step_two_only_offers_to_change_the_address(visitor: Visitor) -> None:
+    """Pages.md 2.1.5; looking at it loses nothing."""
+    person = a_person()
+    page = visitor.enrol_until("confirm-second-factor", person)
+    choice = visitor.open(page.link("second-factor-details").replace("second-factor-details", "second-factor"))
+
+    kept = visitor.open(choice.link("kept-address"))
+
+    assert person.email in kept.text
+    assert 'name="password"' not in kept.text
+    assert kept.says("e3.change")
+    assert "identification" not in kept.text
+    assert visitor.open(kept.link("user-data")).url.endswith("/user-data")
+    assert visitor.open(page.url.rpartition("/enrol/")[0]).url == page.url
+    assert "/done" in visitor.answer(page, code=code(e164(person.phone))).url
+
+
+def test_step_one_again_in_the_same_visit_loses_nothing(visitor: Visitor) -> None:
+    person = a_person()
+    page = visitor.enrol_until("confirm-email", person)
+    first = visitor.open(visitor.open(page.link("user-data")).link("identification"))
+
+    again = visitor.identify(first, person)
+
+    assert "confirm-email" in again.url
+    visitor.enrol_until("/done", person, again)
+    assert passwords.verify(only_account().password_hash, PASSWORD)
+
+
 STEPS = [
     "user-data",
+    "kept-address",
     "confirm-email",
     "second-factor",
     "second-factor-details",
@@ -270,7 +318,7 @@ def test_nor_after_step_one(visitor: Visitor, step: str) -> None:
     assert account_count() == 0
 
 
-@pytest.mark.parametrize("step", ["identification", *STEPS[:5]])
+@pytest.mark.parametrize("step", ["identification", *(step for step in STEPS[:6] if step != "kept-address")])
 def test_an_empty_answer_is_refused_at_every_step(visitor: Visitor, step: str) -> None:
     person = a_person()
     page = visitor.enrol_until(f"/enrol/{step}", person)
@@ -286,24 +334,72 @@ def test_an_empty_answer_is_refused_at_every_step(visitor: Visitor, step: str) -
 @pytest.mark.parametrize(
     "stopped", ["confirm-email", "second-factor", "second-factor-details", "confirm-second-factor"]
 )
-def test_the_finished_steps_are_there_after_a_right_step_one(
+def test_the_address_is_there_after_a_right_step_one_and_the_password_is_asked_again(
     visitor: Visitor, another: Callable[[], Visitor], stopped: str
 ) -> None:
-    """Decision 21."""
+    """Decision 21; security.md 2.67: the letter may be in other hands now."""
     person = a_person()
     visitor.enrol_until(f"/enrol/{stopped}", person)
     second = another()
 
     page = second.identify(second.open("/enrol"), person)
 
-    # the choice of step 4 is part of no draft: it is one press
-    assert ("second-factor" if stopped.startswith(("second", "confirm-second")) else stopped) in page.url, page.url
-    assert "Bon retour" in page.text
+    assert page.url.endswith("/kept-address")
+    assert page.says("enrol.resume")
+    assert "o…@example.org" in page.text
+    assert person.email not in page.text
+    assert visitor.post(page.url, csrf_token=page.form()[1]["csrf_token"]).status in {400, 422}
+    person.password = "Anderes Wort, 1 Mal"
+    page = second.answer(page, password=person.password, password2=person.password)
+    assert ("confirm-email" if stopped == "confirm-email" else "second-factor") in page.url, page.errors()
+    assert person.email not in page.text
     with time_machine.travel(now() + timedelta(seconds=61)):
-        if stopped == "confirm-email":
-            page = second.answer(page, 1, action="resend")
         second.enrol_until("/done", person, page)
-    assert only_account().email == person.email
+    account = only_account()
+    assert account.email == person.email
+    assert passwords.verify(account.password_hash, person.password)
+
+
+def test_a_draft_keeps_neither_password_nor_second_factor(visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    person = a_person()
+    visitor.enrol_until("confirm-second-factor", person)
+    second = another()
+    page = second.identify(second.open("/enrol"), person)
+
+    assert page.url.endswith("/kept-address")
+    posts = [second.answer(page, password="", password2=""), second.answer(page, password="kurz", password2="kurz")]
+    later = [second.open(page.url.replace("kept-address", step)) for step in STEPS[2:]]
+
+    assert [one.status for one in posts] == [422, 422]
+    assert {one.url for one in later} == {page.url}
+    assert account_count() == 0
+
+
+def test_the_address_of_a_draft_can_be_changed(visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    person = a_person()
+    visitor.enrol_until("second-factor", person)
+    second = another()
+    page = second.identify(second.open("/enrol"), person)
+
+    assert page.url.endswith("/kept-address")
+    form = second.open(page.link("user-data"))
+    person.email = "neue@example.org"
+    second.enrol_until("/done", person, second.give_data(form, person))
+
+    assert only_account().email == "neue@example.org"
+
+
+def test_a_password_beside_the_address_of_a_draft_is_judged_with_it(
+    visitor: Visitor, another: Callable[[], Visitor]
+) -> None:
+    person = a_person()
+    person.email = "vier.gruppen@example.org"
+    person.password = "Anderes Wort, 1 Mal"
+    visitor.enrol_until("second-factor", person)
+    second = another()
+    page = second.identify(second.open("/enrol"), person)
+
+    assert second.answer(page, password=PASSWORD, password2=PASSWORD).says("pw.err.personal")
 
 
 def test_a_draft_needs_the_whole_step_one(visitor: Visitor, another: Callable[[], Visitor]) -> None:
@@ -425,6 +521,10 @@ def test_of_two_people_with_one_address_the_second_is_asked_for_another(
     assert answered.url.endswith("/user-data")
     assert answered.says("e2.err.taken")
     assert account_count() == 1
+    second.email = "andere@example.org"
+    assert later.answer(answered, email=second.email).says("pw.err.empty")
+    with time_machine.travel(now() + timedelta(seconds=61)):
+        assert "/done" in later.enrol_until("/done", second, later.give_data(answered, second)).url
 
 
 def test_a_wrong_confirmation_makes_no_account(visitor: Visitor) -> None:
@@ -457,3 +557,54 @@ def test_nothing_personal_lies_open_in_the_store(visitor: Visitor) -> None:
     assert raw
     for secret in (person.email, person.ahv_number, e164(person.phone), PASSWORD, person.code):
         assert secret.encode() not in raw
+
+
+@pytest.mark.parametrize("step", ["confirm-email", "confirm-second-factor"])
+def test_the_letters_code_in_place_of_the_one_that_was_sent_is_told_and_costs_no_try(
+    visitor: Visitor, step: str
+) -> None:
+    """The paper calls both «code d'activation» (pages.md 0, question 3)."""
+    person = a_person()
+    page = visitor.enrol_until(step, person)
+    of_letter = "e3.err.paper" if step == "confirm-email" else "e5.sms.err.paper"
+
+    for typed in ["K7XM 3QPA 9TZ2", "k7xm3qpa9tz2", "K7X1-2345-6TZ2", "K7X123456TZ2"] * 2:
+        assert visitor.answer(page, code=typed).says(of_letter), typed
+    for typed in ["codice 447683", "Ihr Code: 44768", "4476 8344 7683"]:
+        assert not visitor.answer(page, code=typed).says(of_letter), typed
+
+    sent = code(person.email if step == "confirm-email" else e164(person.phone))
+    assert step not in visitor.answer(page, code=f"{sent[:3]} {sent[3:]}").url
+
+
+def test_messages_speak_the_language_of_the_pages_and_so_does_the_account(visitor: Visitor) -> None:
+    person = a_person()
+    page = visitor.open("/enrol")
+    page = visitor.identify(visitor.open(page.url, lang="it"), person)
+
+    visitor.enrol_until("/done", person, page)
+
+    sent = [messages(person.email)[-1], messages(e164(person.phone))[0], messages(person.email)[0]]
+    assert [message["name"] for message in sent] == ["enrol_code", "code", "activated"]
+    for message, words in zip(sent, ("Buongiorno", "Il suo codice", "Buongiorno"), strict=True):
+        assert words in message["text"], message["text"]
+    assert only_account().language == "it"
+
+
+def test_who_chose_no_language_is_written_to_in_the_registers(another: Callable[[], Visitor]) -> None:
+    person = a_person(language="de")
+
+    another().enrol_until("/done", person)
+
+    assert "Guten Tag" in messages(person.email)[-1]["text"]
+    assert only_account().language == "de"
+
+
+def test_the_version_of_the_accepted_terms_is_a_setting(tmp_path: Path) -> None:
+    app = make_app(database_url=f"sqlite:///{tmp_path / 'idp.sqlite'}", terms_version="2027-02")
+    with app.app_context():
+        provider.keys.ensure()
+
+        Visitor(app).enrol_until("/done", a_person())
+
+        assert only_account().terms_version == "2027-02"

@@ -207,8 +207,13 @@ def test_who_comes_back_too_late_is_shown_the_way_and_goes_on_there(house: House
     steps.choose_member(page)
     is_at(page, "identification")
     steps.identify(page, person)
+    is_at(page, "kept-address")
+    expect(page.locator(".note").first).to_contain_text("Votre adresse e-mail est conservée")
+    assert person.email not in page.content()
+    page.fill("#password", person.password)
+    page.fill("#password2", person.password)
+    steps.press_next(page)
     is_at(page, "second-factor")
-    expect(page.locator(".note").first).to_contain_text("L'enregistrement reprend là où il s'était arrêté")
 
 
 def test_a_form_with_a_stale_token_does_nothing_and_loses_nothing(house: House, visit: Visit) -> None:

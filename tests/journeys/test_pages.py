@@ -79,6 +79,17 @@ def states(house: House, page: Page, language: str) -> Iterator[str]:
     yield "confirm e-mail"
     steps.confirm_email(page, live, person)
     yield "second factor"
+    page.click("main .actions a.btn:not(.quiet)")
+    yield "proven address"
+    page.goto(f"{live.issuer}/enrol?lang={language}")
+    steps.choose_member(page)
+    steps.identify(page, person)
+    yield "kept address"
+    steps.press_next(page)
+    yield "kept address with errors"
+    page.fill("#password", person.password)
+    page.fill("#password2", person.password)
+    steps.press_next(page)
     page.check("input[value=totp]")
     steps.press_next(page)
     yield "app"
