@@ -7,33 +7,38 @@ from idp import audit
 from idp import outbox
 from idp.clock import now
 from idp.db import transaction
+from idp.demands import demanded
 from idp.flow import Flow
 from idp.interaction import Interaction
 from idp.models import Account
 from idp.models import Authenticator
-from idp.provider import provider
 
 from ..factor import Holder
 from ..factors import Enrolled
 from ..factors import Factor
 from ..factors import of_kind
+from ..language import spoken
 from ..second_factor import Choose
 from ..second_factor import Confirm
 from ..second_factor import Prepare
 from ..second_factor import selection
+from .unknown_factor import UnknownFactor
 
 
 def flow(factors: tuple[Factor, ...]) -> Flow:
-    """Choose, prepare, confirm; the proof of the confirmation counts for this sign-in."""
+    """Choose, prepare, confirm; the proof of the confirmation counts for this sign-in.
+
+    Before that: nobody whose account has a factor enrols another one here, not even where no module reads it.
+    """
     confirm = Confirm(holder=_holder, enrolled=_add, is_done=_is_done)
-    steps = (Choose(factors), Prepare(), confirm)
+    steps = (UnknownFactor(), Choose(factors), Prepare(), confirm)
     return Flow("two_factor_enrolment", steps, is_due=_is_due, error=LoginRequiredError, cancel="client")
 
 
 def _is_due(interaction: Interaction) -> bool:
     return (
         interaction.account_id is not None
-        and provider.settings.second_factor == "required"
+        and demanded(interaction.request, interaction.client) != assurance.PASSWORD
         and not any(proof.method in assurance.POSSESSION for proof in interaction.proofs)
         and not _is_done(interaction)
     )
@@ -47,7 +52,7 @@ def _holder(interaction: Interaction) -> Holder:
     account = interaction.account
     if account is None:
         raise LookupError("A second factor is enrolled for nobody.")
-    return Holder(interaction.id, f"account:{account.id}", account.language, account_name=account.email)
+    return Holder(interaction.id, f"account:{account.id}", spoken(interaction), account_name=account.email)
 
 
 def _add(interaction: Interaction, enrolled: Enrolled) -> None:

@@ -3,15 +3,21 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pyotp
 import pytest
 import time_machine
+from application import make_app
+from flask import Flask
+from oidc import a_client
+from oidc import request_of
 from visitor import Page
 from visitor import Person
 from visitor import Visitor
 from visitor import a_member
 from visitor import a_person
+from visitor import audited
 from visitor import code
 from visitor import messages
 from visitor import names
@@ -19,9 +25,12 @@ from visitor import totp_key
 from visitor import wrong
 from walk import e164
 
+from idp.assurance import TWO_FACTOR
 from idp.clock import now
 from idp.db import db
+from idp.db import transaction
 from idp.models import Account
+from idp.models import Authenticator
 from idp.models import OneTimeCode
 from idp.provider import provider
 
@@ -165,7 +174,6 @@ def test_in_place_of_an_expired_code_comes_a_new_one(visitor: Visitor, where: st
     old = code(target)
     with time_machine.travel(now() + timedelta(minutes=minutes - 1)):
         assert visitor.answer(page, code=wrong(old)).says("code.err.wrong")
-        extend(visitor, page)  # an interaction is idle for an hour at most, as long as a code by e-mail lives
     with time_machine.travel(now() + timedelta(minutes=minutes, seconds=5)):
         refused = visitor.answer(page, code=old)
         assert refused.status == 422
@@ -177,13 +185,6 @@ def test_in_place_of_an_expired_code_comes_a_new_one(visitor: Visitor, where: st
 def leads_on(page: Page, part: str) -> bool:
     """Whether the answer was taken: another page of ours, or away to somebody else."""
     return page.status == 303 or (page.status == 200 and part not in page.url)
-
-
-def extend(visitor: Visitor, page: Page) -> None:
-    """«Continuer» of the session dialog."""
-    action, fields = page.form()
-    base = "/".join(action.split("/")[:-2])
-    assert visitor.post(f"{base}/extend", csrf_token=fields["csrf_token"]).status == 204
 
 
 def resendable(visitor: Visitor, where: str) -> tuple[Page, str, str]:
@@ -249,6 +250,38 @@ def test_an_account_without_a_second_factor_gets_one_after_the_password(visitor:
     assert "factor_added" in names(person.email)
 
 
+def test_a_factor_that_nobody_here_can_ask_for_blocks_and_is_not_enrolled_over(visitor: Visitor) -> None:
+    """CVE-2026-3429: a kind switched off or not known (yet) must not leave the password alone in charge."""
+    person = a_member(phone=False)
+    with transaction() as session:
+        session.add(Authenticator(account_id=person.account_id, kind="passkey", data={"public_key": "…"}))
+    page = visitor.open("/signin")
+
+    blocked = visitor.give_password(page, person.email)
+    home = blocked.url.rpartition("/two_factor_enrolment/")[0]
+    _, token = page.form()
+    posted = [
+        visitor.post(f"{home}/two_factor_enrolment/{step}", csrf_token=token["csrf_token"], method="sms")
+        for step in ("blocked", "second-factor")
+    ]
+
+    assert blocked.says("lock.admin.h1")
+    assert [answer.status for answer in (blocked, *posted)] == [403, 403, 403]
+    assert [line.reason for line in audited("factor", "refused")] == ["unknown kind"]
+    assert not is_signed_in(visitor)
+
+
+def test_a_client_that_demands_two_factors_has_one_enrolled_also_where_the_rule_is_off(tmp_path: Path) -> None:
+    app = make_app(database_url=f"sqlite:///{tmp_path / 'idp.sqlite'}", second_factor="off")
+    with app.app_context():
+        provider.keys.ensure()
+        person, client, visitor = a_member(phone=False), a_client(minimum_acr=TWO_FACTOR), Visitor(app)
+
+        page = visitor.give_password(visitor.open("/authorize", **request_of(client)), person.email)
+
+    assert "two_factor_enrolment/second-factor" in page.url
+
+
 def test_who_has_a_factor_cannot_add_one_with_the_password_alone(visitor: Visitor) -> None:
     """CVE-2026-3429: security row V21."""
     page = at_code(visitor, a_member())
@@ -267,6 +300,24 @@ def test_who_has_a_factor_cannot_add_one_with_the_password_alone(visitor: Visito
     db.session.rollback()
     assert [one.kind for one in db.session.query(Account).one().authenticators] == ["sms"]
     assert not is_signed_in(visitor)
+
+
+def test_the_sms_speaks_the_language_chosen_on_the_pages(visitor: Visitor) -> None:
+    person, page = a_member(), visitor.open("/signin")
+
+    visitor.give_password(visitor.open(page.url, lang="it"), person.email)
+
+    assert "Il suo codice" in messages(e164(person.phone))[0]["text"]
+
+
+def test_where_nobody_chose_it_speaks_the_persons_as_the_page_does(app: Flask) -> None:
+    """The password page is in the browser's language; from then on the account's counts (pages.md 2.1.1)."""
+    person, visitor = a_member(), Visitor(app, **{"Accept-Language": "de"})
+
+    page = at_code(visitor, person)
+
+    assert page.says("tf.sms.h1", "fr")
+    assert "Votre code" in messages(e164(person.phone))[0]["text"]
 
 
 def test_who_has_two_factors_may_choose(visitor: Visitor) -> None:
