@@ -14,9 +14,11 @@ from sqlalchemy import select
 
 from . import assurance
 from . import audit
+from . import backchannel_logout
 from . import claims
 from . import consents
 from . import decoupled
+from . import endings
 from . import errors
 from . import id_token
 from . import interaction as interactions
@@ -26,6 +28,7 @@ from . import pushed
 from . import redirects
 from . import response as responses
 from . import session as sessions
+from . import session_management
 from . import tokens
 from .assurance import Proof
 from .authorization import Authorization
@@ -78,7 +81,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
         sessions.keep(session, response, renew=is_new)
     interactions.finish(interaction)
-    _record("authorization", session, client.client_id)
+    _record("authorization", session, before, client)
     return response
 
 
@@ -176,6 +179,9 @@ def _answer(request: AuthorizationRequest, client: Client, session: Session, pro
         params |= {name: str(value) for name, value in tokens.mint_for_browser(authorization, client).items()}
     if "id_token" in kinds:
         params["id_token"] = _id_token(authorization, client, session, request, params)
+    watched = session_management.session_state(session, client.client_id, request.redirect_uri)
+    if watched is not None:
+        params["session_state"] = watched
     return responses.answer(request.address, params)
 
 
@@ -251,7 +257,7 @@ def _end_visit(interaction: Interaction, before: Session | None) -> Response:
     session, is_new = _session(account, proofs, before)
     sessions.keep(session, response, renew=is_new)
     interactions.finish(interaction)
-    _record("sign_in", session, None)
+    _record("sign_in", session, before, None)
     return response
 
 
@@ -280,6 +286,15 @@ def _way_on() -> Response:
     return responses.go(default.initiate_login_uri, {"iss": provider.settings.issuer})
 
 
-def _record(event: str, session: Session, client_id: str | None) -> None:
+def _record(event: str, session: Session, before: Session | None, client: Client | None) -> None:
+    """Write down what happened; another person's session in this browser is over, and its clients hear of it."""
+    replaced = before.sid if before is not None and before.sid != session.sid else None
+    if replaced is not None:
+        endings.end_session(replaced)
     with transaction():
+        if replaced is not None:
+            endings.tell_of_session(replaced)
+        if client is not None:
+            backchannel_logout.remember(session, client)
+        client_id = client.client_id if client is not None else None
         audit.record(event, account_id=session.account_id, client_id=client_id, session=session.sid)
