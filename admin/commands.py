@@ -1,4 +1,4 @@
-"""The commands of this package: `idp clients …`."""
+"""The commands `idp clients …`."""
 
 import json
 from pathlib import Path
@@ -16,11 +16,15 @@ from idp.models import Client
 from . import clients as registry
 from .client_description import BadDescription
 from .client_description import describe
+from .token_commands import tokens
 
 
 @click.group()
 def clients() -> None:
     """Register, change and disable the applications people sign in to."""
+
+
+clients.add_command(tokens)
 
 
 @clients.command()
