@@ -38,10 +38,8 @@ PURPOSE = "registration_access_token"
 MAX_LENGTH = 128
 STANDARD_SCOPES = ("openid", "profile", "email", "address", "phone", "offline_access")
 """What a client may have that no operator has looked at; the fund's own scopes are not among them."""
-GRANTS = frozenset(
-    {"authorization_code", "implicit", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", CIBA}
-)
-"""In each of them a person is asked; whatever happens without one is for clients an operator has registered."""
+GRANTS = frozenset({"authorization_code", "implicit", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"})
+"""In each of them a person begins; whatever happens without one is for clients an operator has registered."""
 ISSUED = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")
 """What only the provider says (RFC 7592 §2.2)."""
 
@@ -151,7 +149,7 @@ def _read(sent: Mapping[str, Any]) -> ClientMetadata:
         raise InvalidClientMetadataError("The metadata contain what only the provider says.")
     statement = sent.get("software_statement")
     if statement is not None:
-        sent = {**sent, **software_statements.read(statement)}
+        sent = _outvoted(sent, software_statements.read(statement))
     policy = Policy.current(https_only=provider.settings.secure)
     try:
         metadata = ClientMetadata.model_validate(_known(sent), context=policy)
@@ -162,6 +160,12 @@ def _read(sent: Mapping[str, Any]) -> ClientMetadata:
     except BadAddress as error:
         raise InvalidClientMetadataError(str(error)) from None
     return metadata
+
+
+def _outvoted(sent: Mapping[str, Any], statement: Mapping[str, Any]) -> dict[str, Any]:
+    """What a statement says counts, in every language, whatever the client says of it (RFC 7591 §2.3)."""
+    said = {name.partition("#")[0] for name in statement}
+    return {**{name: value for name, value in sent.items() if name.partition("#")[0] not in said}, **statement}
 
 
 def _known(sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +202,10 @@ def _host(uris: object) -> str:
 
 
 def _check_grants(metadata: ClientMetadata) -> None:
-    if not set(metadata.grant_types) <= GRANTS:
+    """A stranger must not make a pensioner's telephone ring: CIBA is for those an operator has invited."""
+    settings = provider.settings
+    calls = {CIBA} if settings.registration_policy == "token" or settings.conformance else set()
+    if not set(metadata.grant_types) <= GRANTS | calls:
         raise InvalidClientMetadataError("grant_types: only an operator can give a client these")
 
 
