@@ -14,6 +14,7 @@ from base64 import b64encode
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
 from typing import Any
 
 from flask import Response
@@ -127,10 +128,12 @@ class Interaction:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Interaction":
+        """As it was kept; members of another version of the program are left out."""
+        known = {each.name for each in fields(cls)}
         request = value["request"]
         return cls(
             **{
-                **value,
+                **{name: member for name, member in value.items() if name in known},
                 "request": AuthorizationRequest.from_json(request) if request else None,
                 "proofs": [Proof.from_json(proof) for proof in value["proofs"]],
             }

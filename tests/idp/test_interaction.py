@@ -398,6 +398,15 @@ def test_idle_for_too_long_it_expires(visitor: Visitor) -> None:
         assert visitor.open(page.url).status == 400
 
 
+def test_a_visit_kept_by_another_version_of_the_program_goes_on(app: Flask) -> None:
+    """Two versions serve side by side while one replaces the other."""
+    with app.test_request_context():
+        visit = interactions.begin("sign_in", request=None, client_id=None, session=None)
+        older = {name: value for name, value in visit.to_json().items() if name != "proven_at"}
+
+        assert interactions.Interaction.from_json({**older, "of_tomorrow": 1}) == visit
+
+
 # --- idle time (pages.md 2.1.6) ------------------------------------------------------------------------------------
 
 
