@@ -136,8 +136,7 @@ def _algorithms(client: Client) -> tuple[str, ...]:
 
 def _is_for(http: Request, stated: Mapping[str, Any]) -> bool:
     """Made for this method and this address; ours by configuration, never by the Host header (RFC 9449 §4.3)."""
-    settings = provider.settings
-    ours = {_normal(f"{settings.issuer}{http.path}")}
+    ours = {_normal(f"{base}{http.path}") for base in provider.settings.bases}
     htu = stated.get("htu")
     return stated.get("htm") == http.method and isinstance(htu, str) and _normal(htu) in ours
 

@@ -6,12 +6,11 @@ from typing import Any
 from keys.algorithms import ACCEPTED
 
 from . import assurance
+from . import client_auth
 from . import dpop
 from . import session_management
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
-from .client_auth import METHODS
-from .client_auth import private_key_jwt
 from .grants import GRANTS
 from .provider import provider
 from .request_rules import PROMPTS
@@ -21,11 +20,17 @@ from .response import SIGNED
 from .texts import LANGUAGES
 from .texts import TAGS
 
+FOR_CERTIFICATES = (
+    *("token_endpoint", "userinfo_endpoint", "pushed_authorization_request_endpoint", "revocation_endpoint"),
+    *("introspection_endpoint", "device_authorization_endpoint", "backchannel_authentication_endpoint"),
+)
+"""The endpoints that clients call themselves."""
+
 
 def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
     """The document of OIDC Discovery §3 and RFC 8414; `endpoints` are the members that name an address."""
     issuer = provider.settings.issuer
-    proven = [method.NAME for method in METHODS if method.NAME != "none"]
+    ways, signing = client_auth.offered(), list(client_auth.SIGNING_ALGORITHMS)
     return {
         "issuer": issuer,
         **{name: f"{issuer}{path}" for name, path in endpoints.items()},
@@ -35,12 +40,13 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(provider.keys.algorithms),
         "authorization_signing_alg_values_supported": list(provider.keys.algorithms),
-        "token_endpoint_auth_methods_supported": [method.NAME for method in METHODS],
-        "token_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": proven,
-        "introspection_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": [method.NAME for method in METHODS],
-        "revocation_endpoint_auth_signing_alg_values_supported": list(private_key_jwt.ALGORITHMS),
+        "token_endpoint_auth_methods_supported": ways,
+        "token_endpoint_auth_signing_alg_values_supported": signing,
+        "introspection_endpoint_auth_methods_supported": [way for way in ways if way != "none"],
+        "introspection_endpoint_auth_signing_alg_values_supported": signing,
+        "revocation_endpoint_auth_methods_supported": ways,
+        "revocation_endpoint_auth_signing_alg_values_supported": signing,
+        **_certificates(endpoints),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": list(SCOPES),
@@ -71,6 +77,16 @@ def _logouts() -> dict[str, Any]:
         "frontchannel_logout_supported": settings.frontchannel_logout,
         "frontchannel_logout_session_supported": settings.frontchannel_logout,
         **(watched if settings.session_management else {}),
+    }
+
+
+def _certificates(endpoints: Mapping[str, str]) -> dict[str, Any]:
+    """What clients may do with a certificate, and where to show it (RFC 8705 §3.3, §5)."""
+    settings = provider.settings
+    aliases = {name: f"{settings.mtls_base}{endpoints[name]}" for name in FOR_CERTIFICATES if name in endpoints}
+    return {
+        "tls_client_certificate_bound_access_tokens": settings.client_certificate_header is not None,
+        **({"mtls_endpoint_aliases": aliases} if settings.mtls_base else {}),
     }
 
 

@@ -56,6 +56,15 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0, le=5)
     """How many reverse proxies stand in front and set X-Forwarded-For, -Proto and -Host."""
 
+    client_certificate_header: str | None = None
+    """The header in which the proxy in front passes on the certificate that a client showed (`X-Client-Cert`); it must
+    delete it, also as `X_Client_Cert`, from what clients send."""
+    client_certificate_verified_header: str | None = None
+    """The header in which the proxy says `SUCCESS` of a certificate whose chain it has verified."""
+    mtls_base: str | None = None
+    """The address where the proxy asks clients for a certificate, where that is another than the issuer's:
+    `https://mtls.login.fund.ch`."""
+
     # Where things are kept
     database_url: str = "sqlite:///var/idp.sqlite"
     """`sqlite:///PATH` (embedded) or `postgresql://user:password@host/name`."""
@@ -198,6 +207,11 @@ class Settings(BaseSettings):
         return self.issuer.startswith("https://")
 
     @property
+    def bases(self) -> tuple[str, ...]:
+        """The addresses under which programs reach the endpoints."""
+        return (self.issuer, self.mtls_base) if self.mtls_base else (self.issuer,)
+
+    @property
     def development(self) -> bool:
         return self.environment == "development"
 
@@ -276,6 +290,23 @@ class Settings(BaseSettings):
                 'it is too weak; make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
             )
         return value
+
+    @field_validator("mtls_base")
+    @classmethod
+    def _mtls_base_is_an_address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://none")
+        if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.fragment:
+            raise ValueError("give an https address without path, for example https://mtls.login.fund.ch")
+        return value
+
+    @model_validator(mode="after")
+    def _certificates_come_through_a_proxy(self) -> "Settings":
+        for name in ("client_certificate_header", "client_certificate_verified_header"):
+            if getattr(self, name) and not self.trusted_proxies:
+                raise ValueError(f"{name}: only a proxy can be believed; set IDP_TRUSTED_PROXIES to how many there are")
+        if self.mtls_base and not self.client_certificate_header:
+            raise ValueError("mtls_base: name the header with the certificate in IDP_CLIENT_CERTIFICATE_HEADER, too")
+        return self
 
     @model_validator(mode="after")
     def _development_stays_at_home(self) -> "Settings":

@@ -79,3 +79,33 @@ def dpop(*given: Any, **changes: Any) -> dict[str, str]:
 def presented(token: str, *, scheme: str = "DPoP", **changes: Any) -> dict[str, str]:
     """The headers that present a bound token to userinfo."""
     return {"Authorization": f"{scheme} {token}", **dpop("/userinfo", "GET", token=token, **changes)}
+
+
+def assertion(
+    client_id: str = "portal",
+    *,
+    key: Key = ES256,
+    alg: str = "ES256",
+    header: dict[str, Any] | None = None,
+    **changes: Any,
+) -> dict[str, str]:
+    """The form parameters of a client assertion; a change to None leaves a claim out."""
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": ISSUER,
+        "iat": epoch(),
+        "exp": epoch() + 60,
+        "jti": secrets.token_urlsafe(12),
+        **changes,
+    }
+    stated = {name: value for name, value in claims.items() if value is not None}
+    return {
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": sign(header or {}, json.dumps(stated).encode(), key, alg),
+    }
+
+
+def jwks(*keys: Key) -> dict[str, Any]:
+    """What a client registers."""
+    return {"keys": [key.as_dict(private=False) for key in keys or (ES256,)]}

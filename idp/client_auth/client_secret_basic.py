@@ -11,6 +11,7 @@ from ..client_secrets import is_right
 from ..models import Client
 
 NAME = "client_secret_basic"
+EVIDENCE = "header"
 
 
 def is_presented(request: OAuth2Request) -> bool:

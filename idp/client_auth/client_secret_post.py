@@ -7,6 +7,7 @@ from ..client_secrets import is_right
 from ..models import Client
 
 NAME = "client_secret_post"
+EVIDENCE = "secret"
 
 
 def is_presented(request: OAuth2Request) -> bool:

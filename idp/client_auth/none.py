@@ -3,15 +3,16 @@
 from authlib.oauth2.rfc6749 import OAuth2Request
 
 from ..client_auth_method import FindClient
+from ..client_auth_method import is_name_alone
 from ..models import Client
 
 NAME = "none"
+EVIDENCE = "name"
 
 
 def is_presented(request: OAuth2Request) -> bool:
-    """A name, and nothing that would prove it."""
-    proofs = {"client_secret", "client_assertion", "client_assertion_type"}
-    return "client_id" in request.form and proofs.isdisjoint(request.form) and "Authorization" not in request.headers
+    """A name; a certificate beside it may bind tokens of a public client, too (RFC 8705 §4)."""
+    return is_name_alone(request)
 
 
 def authenticate(request: OAuth2Request, find_client: FindClient) -> Client | None:

@@ -10,7 +10,7 @@ from oidc import authorize
 from oidc import redeem
 from oidc import sign_in
 
-from idp.client_auth import METHODS
+from idp import client_auth
 from idp.clock import now
 from idp.db import db
 from idp.grants import GRANTS
@@ -68,7 +68,7 @@ def test_what_is_named_works_and_what_works_is_named(app: Flask, browser: FlaskC
 
     assert metadata["response_types_supported"] == ["code"]
     assert metadata["grant_types_supported"] == [grant.GRANT_TYPE for grant in GRANTS]
-    assert metadata["token_endpoint_auth_methods_supported"] == [method.NAME for method in METHODS]
+    assert metadata["token_endpoint_auth_methods_supported"] == client_auth.offered()
     assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
     for mode in ("query", "form_post", "fragment", "jwt", "query.jwt", "form_post.jwt", "fragment.jwt", "web_message"):
         response = authorize(browser, client, response_mode=mode)
