@@ -95,7 +95,8 @@ def compare(description: ClientDescription) -> Change:
     if given is not None and not (has_one and client_secrets.is_right(client, given)):
         change.secret = given
     elif given is None and (description.secret_file or not has_one):
-        change.secret, change.shown_once = client_secrets.make(), description.secret_file is None
+        change.secret = client_secrets.make(description.token_endpoint_auth_method)
+        change.shown_once = description.secret_file is None
     return change
 
 
@@ -146,11 +147,11 @@ def enable(client_id: str) -> None:
 
 def rotate_secret(client_id: str, *, keep_old: bool) -> str:
     """Draw a new secret; the one before lives on beside it if `keep_old`, until `end_old_secret`."""
-    secret = client_secrets.make()
     with transaction():
         client = find(client_id)
         if not client.token_endpoint_auth_method.startswith("client_secret"):
             raise BadDescription(f"{client_id}: this client has no secret")
+        secret = client_secrets.make(client.token_endpoint_auth_method)
         client_secrets.add(client, secret, keep_old=keep_old)
         audit.record("client_secret_rotated", client_id=client_id)
     return secret

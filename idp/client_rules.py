@@ -117,7 +117,7 @@ def response_type(value: str) -> str:
 def scopes(value: tuple[str, ...]) -> tuple[str, ...]:
     """Scopes of this provider, in their usual order."""
     if unknown := sorted(set(value) - set(SCOPES)):
-        raise ValueError(f"there is no {', '.join(unknown)}; choose among {', '.join(SCOPES)}")
+        raise ValueError(f"there is no {', '.join(map(ascii, unknown))}; choose among {', '.join(SCOPES)}")
     return tuple(name for name in SCOPES if name in value)
 
 

@@ -16,15 +16,18 @@ PURPOSE = "client_secret"
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 43
 """43 of 62 characters are 256 bits; none of them changes its form in a URL or a header (RFC 6749 §2.3.1)."""
+LENGTH_FOR_MAC = 86
+"""512 bits: a key for HS512 has no fewer (RFC 7518 §3.2)."""
 MAX_LENGTH = 512
 
 _NOBODY = ("-" * 43,)
 """What is compared where there is no client: the same work, and never a match."""
 
 
-def make() -> str:
-    """Draw a new secret."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+def make(method: str = "client_secret_basic") -> str:
+    """Draw a new secret for this way to prove it."""
+    length = LENGTH_FOR_MAC if method == "client_secret_jwt" else LENGTH
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 def fingerprint(secret: str) -> str:

@@ -6,6 +6,7 @@ profile, resources …) they cannot say at all. `endpoints/registration.py` spea
 
 import hmac
 import secrets
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -154,6 +155,7 @@ def _read(sent: Mapping[str, Any]) -> ClientMetadata:
     try:
         metadata = ClientMetadata.model_validate(_known(sent), context=policy)
         _check_grants(metadata)
+        _check_names(metadata)
         check_addresses(metadata)
     except ValidationError as error:
         raise _refusal(error) from None
@@ -209,6 +211,18 @@ def _check_grants(metadata: ClientMetadata) -> None:
         raise InvalidClientMetadataError("grant_types: only an operator can give a client these")
 
 
+def _check_names(metadata: ClientMetadata) -> None:
+    """Nobody who comes by itself bears the fund's name or the portal's: people would believe it (RFC 7591 §5)."""
+    own = {_plain(name) for name in (provider.settings.portal, *provider.settings.fund.values())}
+    if any(name and name in _plain(shown) for shown in metadata.client_name.values() for name in own):
+        raise InvalidClientMetadataError("client_name: the value cannot be registered")
+
+
+def _plain(name: str) -> str:
+    """A name as people read it: without case, spaces and signs."""
+    return "".join(char for char in unicodedata.normalize("NFKC", name).casefold() if char.isalnum())
+
+
 def _refusal(error: ValidationError) -> OAuth2Error:
     """Name the field, which is a word of ours, and never its value; the rule's number has no safe characters."""
     problem = error.errors()[0]
@@ -232,6 +246,6 @@ def _check_identity(client: Client, sent: Mapping[str, Any]) -> None:
 def _new_secret(client: Client) -> str | None:
     if not client_secrets.is_needed(client):
         return None
-    secret = client_secrets.make()
+    secret = client_secrets.make(client.token_endpoint_auth_method)
     client_secrets.add(client, secret)
     return secret

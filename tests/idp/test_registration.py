@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from typing import get_args
 
 import pytest
 import time_machine
@@ -32,6 +33,8 @@ from werkzeug.test import TestResponse
 
 from idp import client_secrets
 from idp import initial_access_tokens
+from idp.client_auth import METHODS
+from idp.client_metadata import AuthMethod
 from idp.clock import epoch
 from idp.clock import now
 from idp.db import db
@@ -213,6 +216,7 @@ def test_only_who_needs_a_secret_gets_one(
     assert row is not None
     assert ("client_secret" in told) == ("client_secret_expires_at" in told) == has_secret
     assert bool(row.secret_hashes) == has_secret
+    assert len(told.get("client_secret", "x" * 43)) >= (64 if method == "client_secret_jwt" else 43)  # RFC 7518 §3.2
     assert client_secrets.living(row) == ((told["client_secret"],) if method == "client_secret_jwt" else ())
 
 
@@ -375,6 +379,7 @@ def test_with_an_https_issuer_no_address_on_the_own_machine_is_called(
         ({"contacts": ["a\x00b"]}, "contacts"),
         ({"contacts": "a@b.example"}, "contacts"),
         ({"scope": 5}, "scope"),
+        ({"scope": ["\ud800"]}, "scope"),
         ({"scope": "email"}, "openid"),
         ({"application_type": "toaster"}, "application_type"),
         ({"application_type": "browser"}, "none"),
@@ -493,6 +498,18 @@ def test_a_private_key_is_refused_and_not_repeated(browser: FlaskClient) -> None
     description = refused(browser, jwks={"keys": [private]})
 
     assert str(private["d"]) not in description
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize("name", ["myVPK", "MYVPK", "my VPK – login", "ｍｙＶＰＫ", "Valora Pension-Fund support"])
+def test_nobody_who_comes_by_itself_bears_the_name_of_the_fund(browser: FlaskClient, name: str) -> None:
+    """RFC 7591 §5: a name can be chosen to deceive."""
+    assert "client_name" in refused(browser, client_name=name)
+    assert "client_name" in refused(browser, **{"client_name#it": name})
+
+
+def test_whatever_discovery_offers_can_be_registered() -> None:
+    assert {method.NAME for method in METHODS} <= set(get_args(AuthMethod))
 
 
 @pytest.mark.usefixtures("is_open")
