@@ -503,3 +503,13 @@ def test_the_demonstration_is_sound() -> None:
     assert portal.first_party
     assert portal.initiate_login_uri == "http://localhost:8401/login"
     assert set(portal.scope) == {"openid", "profile", "email", "phone", "offline_access", "pension"}
+
+
+def test_what_manages_a_client_that_registered_itself_is_not_shown(app: Flask) -> None:
+    a_client("portal", registration_token_hash="h" * 43, secret_sealed=b"sealed")
+
+    output = idp("show", "portal").output
+
+    assert "registered itself: yes" in output
+    assert "h" * 43 not in output
+    assert "sealed" not in output
