@@ -41,12 +41,14 @@ def _secure(response: Response) -> Response:
 def _policy() -> str:
     """No inline script or style, so no nonces; forms post to us, and through a 303 to the client being answered.
 
-    Frames hold nothing but the addresses where applications sign out, on the one page that asks them to.
+    Frames hold nothing but the addresses where applications sign out, on the one page that asks them to; images of
+    others are an application's logo, for the official suite only (`step_page.py`).
     """
     targets = " ".join(["'self'", *getattr(g, "form_action", ())])
+    images = " ".join(["'self'", "data:", *getattr(g, "img_src", ())])
     origins = getattr(g, "frame_src", ())
     frames = f"frame-src {' '.join(origins)}; " if origins else ""
     return (
-        "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self'; {frames}form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; font-src 'self'; "
+        f"img-src {images}; connect-src 'self'; {frames}form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
     )

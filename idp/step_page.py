@@ -1,6 +1,7 @@
 """A page of a flow as the browser gets it: its form, what its step shows, its notices and the ways out of it."""
 
 from flask import Response
+from flask import g
 from flask import make_response
 from flask import render_template
 from flask import request
@@ -13,6 +14,7 @@ from .flow import Step
 from .flow import step_before
 from .interaction import Interaction
 from .provider import provider
+from .response import origin_of
 from .texts import Text
 
 
@@ -25,6 +27,7 @@ def render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, stat
         csrf_token=interaction.csrf_token(),
         interaction=interaction,
         app_name=_app_name(interaction),
+        app_logo=_app_logo(interaction),
         notices=_notices(interaction, shown=status == 200),
         back_url=address(interaction, flow, before) if before else None,
         cancel_url=f"/i/{interaction.id}/cancel",
@@ -77,3 +80,12 @@ def _notices(interaction: Interaction, *, shown: bool) -> list[tuple[str, Text]]
 def _app_name(interaction: Interaction) -> str | None:
     client = interaction.client
     return client.name_in(pages.language()) if client else None
+
+
+def _app_logo(interaction: Interaction) -> str | None:
+    """The application's own picture from its own server: for the official suite only (decision 14)."""
+    client = interaction.client
+    if client is None or client.logo_uri is None or not provider.settings.conformance:
+        return None
+    g.img_src = (origin_of(client.logo_uri),)
+    return client.logo_uri
