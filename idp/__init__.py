@@ -18,6 +18,7 @@ from . import endpoints
 from . import errors
 from . import headers
 from . import pages
+from . import session as sessions
 from .claims import ClaimsSource
 from .clock import now
 from .db import init_db
@@ -53,6 +54,7 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
         flows=tuple(flows),
         claims_source=claims_source,
     )
+    sessions.init_app(app)
     init_server(app)
     endpoints.init_app(app)
     pages.init_app(app, FILES / "static")

@@ -76,7 +76,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
         interactions.finish(interaction)
         return errors.client_error("pushed request answered before")
     session, is_new = _session(account, proofs, before)
-    response = _answer(request, client, session, proofs)
+    response = _answer(request, client, account, session, proofs)
     if is_new or sessions.needs_keeping(session, client.client_id):
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
         sessions.keep(session, response, renew=is_new)
@@ -155,10 +155,12 @@ def _may_still_return(request: AuthorizationRequest, client: Client) -> bool:
     return redirects.fits(request.redirect_uri, client.redirect_uris, native=native)
 
 
-def _answer(request: AuthorizationRequest, client: Client, session: Session, proofs: list[Proof]) -> Response:
+def _answer(
+    request: AuthorizationRequest, client: Client, account: Account, session: Session, proofs: list[Proof]
+) -> Response:
     """What the response type promises: a code, an access token, an ID token, or several (OIDC Core §3.3.2.5)."""
     authorization = Authorization(
-        account_id=session.account_id,
+        account_id=account.id,
         client_id=client.client_id,
         scope=request.scope,
         auth_time=max(proof.at for proof in proofs),
@@ -169,6 +171,7 @@ def _answer(request: AuthorizationRequest, client: Client, session: Session, pro
         claims=request.claims,
         resource=request.resource,
         authorization_details=request.authorization_details,
+        at=sessions.moment(account),
     )
     if request.decoupled is not None:
         return _end_elsewhere("done", decoupled.approve(request.decoupled, authorization))
@@ -178,7 +181,7 @@ def _answer(request: AuthorizationRequest, client: Client, session: Session, pro
     if "token" in kinds:
         params |= {name: str(value) for name, value in tokens.mint_for_browser(authorization, client).items()}
     if "id_token" in kinds:
-        params["id_token"] = _id_token(authorization, client, session, request, params)
+        params["id_token"] = _id_token(authorization, client, account, request, params)
     watched = session_management.session_state(session, client.client_id, request.redirect_uri)
     if watched is not None:
         params["session_state"] = watched
@@ -203,14 +206,11 @@ def _end_elsewhere(outcome: str, notify: Mapping[str, str] | None) -> Response:
 def _id_token(
     authorization: Authorization,
     client: Client,
-    session: Session,
+    account: Account,
     request: AuthorizationRequest,
     beside: Mapping[str, str],
 ) -> str:
     """An ID token that vouches for what travels beside it (OIDC Core §3.3.2.11, FAPI 1.0 Advanced §5.1.1)."""
-    account = session.account
-    if account is None:
-        raise LoginRequiredError()
     return id_token.issue(
         authorization,
         account,
@@ -233,7 +233,7 @@ def _session(account: Account, proofs: list[Proof], before: Session | None) -> t
     if before is not None and known and all(proof in known for proof in proofs):
         return before, False
     newest = {proof.method: proof for proof in sorted([*known, *proofs], key=lambda proof: proof.at)}
-    return sessions.start(account.id, list(newest.values()), before=before), True
+    return sessions.start(account, list(newest.values()), before=before), True
 
 
 def _stated_acr(request: AuthorizationRequest, proofs: list[Proof]) -> str | None:

@@ -9,10 +9,13 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from dataclasses import field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from flask import Flask
 from flask import Response
+from flask import g
 from flask import request
 
 from .assurance import Proof
@@ -84,10 +87,24 @@ def current() -> Session | None:
     return None if session.is_over() else session
 
 
-def start(account_id: str, proofs: list[Proof], *, before: Session | None) -> Session:
+def init_app(app: Flask) -> None:
+    """Note when each request began."""
+    app.before_request(_note_beginning)
+
+
+def moment(account: Account) -> float:
+    """From when what this request gives counts: its beginning, or the "end all" that it has made itself.
+
+    An "end all" of somebody else that comes while it is being answered then ends it, too.
+    """
+    began: datetime = g.get("began", now())
+    return max(began.timestamp(), account.sessions_valid_after.timestamp())
+
+
+def start(account: Account, proofs: list[Proof], *, before: Session | None) -> Session:
     """A session for a person who has just been proven; of an older one of the same person it keeps the name."""
-    session = Session(account_id, proofs, started_at=now().timestamp(), seen_at=epoch())
-    if before is not None and before.account_id == account_id:
+    session = Session(account.id, proofs, started_at=moment(account), seen_at=epoch())
+    if before is not None and before.account_id == account.id:
         session.sid, session.clients, session.started_at = before.sid, before.clients, before.started_at
     return session
 
@@ -127,6 +144,10 @@ def set_cookie(response: Response, name: str, value: str, *, seconds: int | None
     response.set_cookie(
         name, value, max_age=seconds, secure=provider.settings.secure, httponly=True, samesite="Lax", path="/"
     )
+
+
+def _note_beginning() -> None:
+    g.began = now()
 
 
 def _cookie_name() -> str:

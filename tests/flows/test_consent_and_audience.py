@@ -53,8 +53,8 @@ def test_the_values_are_shown_address_and_number_masked(visitor: Visitor) -> Non
     page = visitor.sign_in(person, request(visitor, stranger(), scope=EVERY_SCOPE))
 
     assert "Odile Fictive" in page.text
-    assert "votre adresse e-mail: <strong>o…@example.org</strong>" in page.text
-    assert "votre numéro de mobile: <strong>… 67</strong>" in page.text
+    assert "votre adresse e-mail – <strong>o…@example.org</strong>" in page.text
+    assert "votre numéro de mobile – <strong>… 67</strong>" in page.text
     since = provider.texts.date("fr", now())
     assert f"<strong>20001, retirement, {since}</strong>" in page.text
     assert person.email not in page.text

@@ -5,10 +5,20 @@ from datetime import timedelta
 import pytest
 import time_machine
 from flask import Flask
+from flask.testing import FlaskClient
+from oidc import a_client
+from oidc import an_account
+from oidc import answer
+from oidc import authorize
 from oidc import change
+from oidc import redeem
+from oidc import sign_in
+from sqlalchemy import update
 from visitor import Visitor
 from visitor import a_member
 
+from idp import pushed
+from idp.clock import epoch
 from idp.clock import now
 from idp.db import db
 from idp.models import Account
@@ -106,3 +116,24 @@ def test_the_store_knows_the_id_by_its_hash_only(app: Flask, visitor: Visitor) -
     assert len(kept) == 1
     assert all(cookie.value not in key and cookie.value.encode() not in value for key, value in kept)
     assert provider.settings.session_idle_seconds == 1800
+
+
+def test_an_end_all_that_comes_while_a_request_is_answered_ends_what_it_gives(
+    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a request gives counts from its beginning: the account it has read may be older than its end."""
+    client, account = a_client(), an_account()
+    sign_in(browser, account, at=epoch() - 10)
+    account_id = account.id
+
+    def end_all_meanwhile(_: object) -> bool:
+        with db.engine.begin() as connection:
+            connection.execute(update(Account).where(Account.id == account_id).values(sessions_valid_after=now()))
+        return True
+
+    monkeypatch.setattr(pushed, "use_up", end_all_meanwhile)
+    code = answer(authorize(browser, client))["code"]
+    monkeypatch.undo()
+
+    assert redeem(browser, code).json["error"] == "invalid_grant"
+    assert answer(authorize(browser, client, prompt="none"))["error"] == "login_required"
