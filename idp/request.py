@@ -128,7 +128,7 @@ def parse(params: Parameters, find_client: FindClient, *, pushed: bool = False) 
         if not pushed and _must_push(client):
             raise InvalidRequestError("The client must push its requests.")
         request_objects.check(stated, client)
-        return _validated(inner, client, address)
+        return _validated(inner, client, address, pushed=pushed)
     except OAuth2Error as error:
         raise RefusedRequest(error, address) from None
 
@@ -146,7 +146,7 @@ def without_browser(
         scope=rules.scope(params, client),
         prompt=("consent",),
         max_age=client.default_max_age,
-        acr_values=rules.words(params, "acr_values"),
+        acr_values=rules.acr_values(params, client),
         id_token_hint_sub=subject,
         resource=rules.resource(params, client),
         authorization_details=rules.authorization_details(params, client),
@@ -180,14 +180,14 @@ def _return_address(params: Parameters, client: Client) -> ReturnAddress:
     return ReturnAddress(client.client_id, redirect_uri, mode, rules.state_for_errors(params), _signed_with(client))
 
 
-def _validated(params: Parameters, client: Client, address: ReturnAddress) -> AuthorizationRequest:
+def _validated(params: Parameters, client: Client, address: ReturnAddress, *, pushed: bool) -> AuthorizationRequest:
     if params.repeated:
         raise InvalidRequestError("A parameter is repeated.")
     rules.refuse_unsupported(params)
     rules.refuse_oversize(params)
     response_type = rules.response_type(params, client)
     challenge = rules.code_challenge(params)
-    nonce = rules.nonce(params, client, response_type, challenge)
+    nonce = rules.nonce(params, client, response_type, challenge, pushed=pushed)
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=address.redirect_uri,
@@ -200,7 +200,7 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress) -> Au
         code_challenge_method="S256" if challenge else None,
         prompt=rules.prompt(params),
         max_age=rules.max_age(params, client),
-        acr_values=rules.words(params, "acr_values"),
+        acr_values=rules.acr_values(params, client),
         login_hint=params.get("login_hint"),
         id_token_hint_sub=rules.id_token_hint(params, client),
         ui_locales=rules.words(params, "ui_locales"),

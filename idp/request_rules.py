@@ -19,6 +19,7 @@ from authlib.oidc.core.errors import RegistrationNotSupportedError
 from . import claims as claim_rules
 from . import id_token
 from . import profiles
+from . import sender_constraint
 from .models import Client
 from .parameters import Parameters
 from .provider import provider
@@ -119,6 +120,8 @@ def response_type(params: Parameters, client: Client) -> str:
         raise UnsupportedResponseTypeError(asked)
     if asked not in client.response_types or not _has_grants(client, asked):
         raise UnauthorizedClientError("The client may not use this response_type.")
+    if "token" in asked.split() and sender_constraint.is_demanded(client):
+        raise UnauthorizedClientError("The client may have no access token that is bound to nothing.")
     return asked
 
 
@@ -166,7 +169,9 @@ def code_challenge(params: Parameters) -> str | None:
     return challenge
 
 
-def nonce(params: Parameters, client: Client, response_type: str, challenge: str | None) -> str | None:
+def nonce(
+    params: Parameters, client: Client, response_type: str, challenge: str | None, *, pushed: bool = False
+) -> str | None:
     """What ties an ID token, or a code without PKCE, to this browser.
 
     An ID token from this endpoint always carries one (OIDC Core §3.2.2.1, §3.3.2.11). Without PKCE nothing else
@@ -177,7 +182,7 @@ def nonce(params: Parameters, client: Client, response_type: str, challenge: str
         raise InvalidRequestError("A nonce is required for this response_type.")
     if challenge is not None or "code" not in kinds:
         return value
-    if _needs_pkce(client):
+    if _needs_pkce(client, pushed=pushed):
         raise InvalidRequestError("PKCE with code_challenge_method S256 is required.")
     if value is None and not provider.settings.conformance:
         raise InvalidRequestError("A nonce is required without PKCE.")
@@ -203,6 +208,11 @@ def max_age(params: Parameters, client: Client) -> int | None:
     if not _SECONDS.fullmatch(value):
         raise InvalidRequestError("The max_age must be a number of seconds.")
     return int(value)
+
+
+def acr_values(params: Parameters, client: Client) -> tuple[str, ...]:
+    """The classes wished for, the best first; the registered ones where nothing is said (OIDC Core §3.1.2.1)."""
+    return words(params, "acr_values") or tuple(client.default_acr_values)
 
 
 def words(params: Parameters, name: str) -> tuple[str, ...]:
@@ -290,8 +300,10 @@ def _has_grants(client: Client, response_type: str) -> bool:
     return needed <= set(client.grant_types)
 
 
-def _needs_pkce(client: Client) -> bool:
+def _needs_pkce(client: Client, *, pushed: bool) -> bool:
     if profiles.of(client).pushed_request:
+        return True
+    if pushed and profiles.of(client).signed_request:  # FAPI 1.0 Advanced §5.2.2-18
         return True
     if provider.settings.conformance and client.profile == "standard":
         return False

@@ -17,8 +17,10 @@ from oidc import request_of
 from oidc import sign_in
 from werkzeug.test import TestResponse
 
+from idp.clock import epoch
 from idp.models import Client
 from idp.provider import provider
+from keys import algorithms
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 
@@ -187,3 +189,33 @@ def test_a_pushed_request_survives_a_posted_visit(app: Flask, browser: FlaskClie
     assert waiting.status_code == 303
     assert "code" in answer(browser.get(waiting.headers["Location"]))
     assert visit(browser, reference).status_code == 400
+
+
+def test_a_client_of_fapi_1_that_pushes_needs_pkce(app: Flask, browser: FlaskClient) -> None:
+    """FAPI 1.0 Advanced §5.2.2-18; one that sends its request by value is tied by the ID token's hashes."""
+    key = algorithms.generate("ES256")
+    client = a_client(
+        profile="fapi1_advanced",
+        token_endpoint_auth_method="private_key_jwt",
+        jwks={"keys": [key.as_dict(private=False)]},
+        response_types=["code id_token"],
+        grant_types=["authorization_code", "implicit"],
+        require_pkce=False,
+    )
+    times = {"nbf": epoch(), "exp": epoch() + 60, "iat": epoch()}
+    header = {"alg": "ES256", "kid": key.kid}
+    issuer = provider.settings.issuer
+    proof = {"iss": "portal", "sub": "portal", "aud": issuer, "jti": "one", **times}
+    without = {"code_challenge": None, "code_challenge_method": None, "response_type": "code id_token"}
+    asked = {**request_of(client, **without), "iss": "portal", "aud": issuer, **times}
+    form = {
+        "client_id": "portal",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": algorithms.sign(proof, key, header),
+        "request": algorithms.sign(asked, key, header),
+    }
+
+    response = browser.post("/par", data=form)
+
+    assert (response.status_code, response.json["error"]) == (400, "invalid_request")
+    assert "PKCE" in response.json["error_description"]

@@ -238,6 +238,23 @@ def test_without_a_code_there_is_nothing_for_pkce_to_protect(parts: SimpleNamesp
     assert error(client=of_every_type(), response_type="code id_token", **without) == "invalid_request"
 
 
+def test_a_token_that_must_be_bound_never_travels_in_an_address(parts: SimpleNamespace) -> None:
+    """RFC 9449 §5: there is no proof at the authorization endpoint to bind it to."""
+    parts.settings = settings(implicit=True)
+    client = of_every_type(dpop_bound_access_tokens=True)
+
+    assert error(client=client, response_type="id_token token") == "unauthorized_client"
+    assert read(client=client, response_type="code id_token").response_type == "code id_token"
+
+
+def test_registered_classes_count_where_the_request_names_none() -> None:
+    """OIDC Registration §2: default_acr_values."""
+    client = a_portal(default_acr_values=["urn:vpk:acr:two-factor"])
+
+    assert read(client=client).acr_values == ("urn:vpk:acr:two-factor",)
+    assert read(client=client, acr_values="other").acr_values == ("other",)
+
+
 def test_the_official_suite_is_let_in_without_pkce_and_nonce(parts: SimpleNamespace) -> None:
     """Decision 2; a client of a security profile is held to it there, too."""
     without = {"code_challenge": None, "code_challenge_method": None, "nonce": None}
