@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import ProgrammingError
 
 from admin.commands import clients
+from admin.conformance import conformance
 from flows import flows as all_flows
 from idp import audit
 from idp import doctor as surgery
@@ -245,6 +246,7 @@ in_app(keys_group)
 in_app(audit_group)
 main.add_command(in_app(register))
 main.add_command(in_app(clients))
+main.add_command(in_app(conformance))
 
 if __name__ == "__main__":
     main()

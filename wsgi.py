@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from admin.conformance import WithTestPerson
 from flows import flows
 from flows import gallery
 from idp import create_app as assemble
@@ -13,7 +14,8 @@ from pensioners.claims import PensionerClaims
 def create_app(settings: Settings | None = None) -> Flask:
     """The application that `idp serve` runs."""
     settings = settings or load()
-    app = assemble(settings, flows=flows(settings), claims_source=PensionerClaims())
+    source = WithTestPerson(PensionerClaims()) if settings.conformance else PensionerClaims()
+    app = assemble(settings, flows=flows(settings), claims_source=source)
     if settings.development:
         app.register_blueprint(gallery.blueprint)
     return app

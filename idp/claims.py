@@ -23,6 +23,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
         *("profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at"),
     ),
     "email": ("email", "email_verified"),
+    "address": ("address",),
     "phone": ("phone_number", "phone_number_verified"),
     "offline_access": (),
     "pension": ("person_number", "entitlement", "enrolled_at", "factors_changed_at"),

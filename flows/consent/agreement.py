@@ -16,7 +16,7 @@ from idp.provider import provider
 from .. import masked
 
 KEY = "consent"
-SHOWN = ("openid", "profile", "email", "phone", "pension", "offline_access")
+SHOWN = ("openid", "profile", "email", "address", "phone", "pension", "offline_access")
 
 
 class Agreement(Step):
