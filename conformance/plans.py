@@ -1,0 +1,74 @@
+"""The plans, in the order in which they matter, with their variants and configurations."""
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import pages
+
+DISCOVERY = f"{pages.OP}/.well-known/openid-configuration"
+DYNAMIC = {"server_metadata": "discovery", "client_registration": "dynamic_client"}
+RESPONSE_TYPES = ("code", "code token", "code id_token", "code id_token token", "id_token token", "id_token")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One plan with one choice of variants."""
+
+    name: str
+    """Ours, for the command line and the file of results."""
+    plan: str
+    """The suite's."""
+    variant: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    clients: tuple[dict[str, Any], ...] = ()
+    """What an operator registers before."""
+    chromium: bool = False
+    """Whether its pages need a browser that keeps to the rules of today's browsers."""
+
+
+def _dynamic(name: str) -> dict[str, Any]:
+    """Clients that register themselves."""
+    return {
+        "alias": f"op-{name}",
+        "description": "vpk-idp",
+        "server": {
+            "discoveryUrl": DISCOVERY,
+            "login_hint": pages.EMAIL,
+            "ui_locales": "de",
+            "jwks_refresh_delay": 5,
+        },
+        "client": {"client_name": "suite-client-one"},
+        "client2": {"client_name": "suite-client-two"},
+        "options": {"browsercontrol_css_enable": False},
+        "browser": pages.BROWSER,
+        "override": pages.OVERRIDE,
+    }
+
+
+def _openid(name: str, plan: str, variant: dict[str, str], **more: Any) -> Plan:
+    return Plan(name, f"oidcc-{plan}-test-plan", variant, _dynamic(name), **more)
+
+
+def _with_code(name: str, plan: str, **more: Any) -> Plan:
+    return _openid(name, plan, {"response_type": "code", "client_registration": "dynamic_client"}, **more)
+
+
+PLANS: tuple[Plan, ...] = (
+    _openid("config", "config-certification", {}),
+    _openid("basic", "basic-certification", DYNAMIC),
+    _openid("formpost-basic", "formpost-basic-certification", DYNAMIC),
+    _openid("implicit", "implicit-certification", DYNAMIC),
+    _openid("formpost-implicit", "formpost-implicit-certification", DYNAMIC),
+    _openid("hybrid", "hybrid-certification", DYNAMIC),
+    _openid("formpost-hybrid", "formpost-hybrid-certification", DYNAMIC),
+    *(
+        _openid(f"dynamic-{kind.replace(' ', '-')}", "dynamic-certification", {"response_type": kind})
+        for kind in RESPONSE_TYPES
+    ),
+    _openid("3rdparty-init-login", "3rdparty-init-login-certification", {"response_type": "code"}),
+    _with_code("rp-initiated-logout", "rp-initiated-logout-certification"),
+    _with_code("backchannel-logout", "backchannel-rp-initiated-logout-certification"),
+    _with_code("frontchannel-logout", "frontchannel-rp-initiated-logout-certification"),
+    _with_code("session-management", "session-management-certification", chromium=True),
+)
