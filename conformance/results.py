@@ -19,8 +19,8 @@ def is_green(module: dict[str, Any]) -> bool:
 
 def findings(log: Iterable[dict[str, Any]]) -> list[str]:
     """What the suite found, in its own words: condition and message."""
-    told = [entry for entry in log if entry.get("result") in TOLD or entry.get("error")]
-    lines = [f"{entry.get('src', '')}: {entry.get('msg') or entry.get('error')}" for entry in told]
+    told = [entry for entry in log if entry.get("result") in TOLD]
+    lines = [f"{entry.get('src', '')}: {entry.get('msg', '')}" for entry in told]
     return list(dict.fromkeys(line.replace("\n", " ").replace("|", "/")[:300] for line in lines))
 
 
