@@ -77,7 +77,9 @@ def _refused() -> dict[str, Any]:
 def _shows(css: str) -> dict[str, Any]:
     """The application is described where the person decides about it."""
     picture = ["wait", "css", css, 10, ".*", "update-image-placeholder"]
-    return {"browser": [authorize(sign_in(), {"task": "Consent", "match": f"{OP}/i/*/consent/*", "commands": [picture]})]}
+    return {
+        "browser": [authorize(sign_in(), {"task": "Consent", "match": f"{OP}/i/*/consent/*", "commands": [picture]})]
+    }
 
 
 def _stays_signed_out(text: str) -> dict[str, Any]:

@@ -135,7 +135,9 @@ def _wait(log: Path) -> None:
         except requests.RequestException:
             pass
         time.sleep(0.5)
-    raise RuntimeError(f"The provider does not answer at {ISSUER}; is op.test in /etc/hosts?\n{log.read_text()[-2000:]}")
+    raise RuntimeError(
+        f"The provider does not answer at {ISSUER}; is op.test in /etc/hosts?\n{log.read_text()[-2000:]}"
+    )
 
 
 def _toml(client: Mapping[str, Any]) -> str:

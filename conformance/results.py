@@ -49,7 +49,7 @@ def table(folder: Path, names: Iterable[str], version: str) -> str:
     lines = [
         f"# Results of {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"OpenID Foundation conformance suite {version}, run by `conformance/run.py`. Green is finished and not failed.",
+        f"OpenID Foundation conformance suite {version}, run by `conformance/run.py`. Green: finished, not failed.",
         "",
         "| plan | variant | passed | review | skipped | warning | failed |",
         "|---|---|---|---|---|---|---|",

@@ -1,7 +1,7 @@
 """Runs plans of the official suite against a provider started here, and writes the table of results.
 
-`python conformance/run.py --suite https://localhost.emobix.co.uk:8443 config basic`; without names, every plan. A run that
-was interrupted goes on where it stopped; `--again` begins anew.
+`python conformance/run.py --suite https://localhost.emobix.co.uk:8443 config basic`; without names, every plan. A run
+that was interrupted goes on where it stopped; `--again` begins anew.
 """
 
 import argparse
@@ -75,9 +75,7 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
     return all(results.is_green(module) for module in known["modules"].values())
 
 
-def _module(
-    suite: Suite, plan: str, module: dict[str, Any], provider: Provider, *, chromium: bool
-) -> dict[str, Any]:
+def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider, *, chromium: bool) -> dict[str, Any]:
     begun, run, rotated = time.monotonic(), suite.start(plan, module), False
     visited: set[str] = set()
     info: dict[str, Any] = {}
