@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement
 from sqlalchemy import delete
 from sqlalchemy import select
 
-from . import claims
 from . import outbox
+from . import subjects
 from .clock import now
 from .db import db
 from .db import own_transaction
@@ -83,5 +83,5 @@ def _clients(client_ids: set[str]) -> dict[str, Client]:
 
 def _stated(row: Any, client: Client) -> dict[str, str | None]:
     """`sub` and `sid` as in the client's ID tokens, signed alike (OIDC Back-Channel Logout §2.4)."""
-    subject = claims.subject(row.account_id, client)
+    subject = subjects.of(row.account_id, client)
     return {"sub": subject, "sid": row.sid, "alg": client.id_token_signed_response_alg}

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
+from . import subjects
 from .models import Account
 from .models import Client
 from .provider import provider
@@ -51,18 +52,13 @@ class NoClaims:
         return {}
 
 
-def subject(account_id: str, client: Client) -> str:
-    """The `sub` by which a client knows an account: random, stable, never the AHV number (OIDC Core §8)."""
-    return account_id
-
-
 def for_userinfo(
     account: Account, client: Client, scope: Iterable[str], request: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """What userinfo tells: the claims of the granted scopes, and those asked for one by one (OIDC Core §5.3.2)."""
     names = {name for granted in scope for name in SCOPES.get(granted, ())}
     names |= _asked(request, "userinfo", client)
-    return {**_values(account, names - {"sub"}), "sub": subject(account.id, client)}
+    return {**_values(account, names - {"sub"}), "sub": subjects.of(account.id, client)}
 
 
 def for_id_token(account: Account, client: Client, request: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import field_validator
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
+from keys import encryption
 from keys.algorithms import ACCEPTED
 
 from . import client_rules as rules
@@ -140,7 +141,7 @@ class ClientMetadata(BaseModel):
         if not isinstance(values, dict):
             return values
         algs = [name for name in values if name.endswith("_encrypted_response_alg") and values[name] is not None]
-        encs = {name.removesuffix("alg") + "enc": rules.DEFAULT_ENCODING for name in algs}
+        encs = {name.removesuffix("alg") + "enc": encryption.DEFAULT_ENCODING for name in algs}
         return {**encs, **{name: value for name, value in values.items() if value is not None or name not in encs}}
 
     @field_validator("client_name", mode="before")
@@ -240,12 +241,12 @@ class ClientMetadata(BaseModel):
     @field_validator("id_token_encrypted_response_alg", "userinfo_encrypted_response_alg")
     @classmethod
     def _answers_can_be_encrypted(cls, value: str | None) -> str | None:
-        return None if value is None else rules.one_of(value, rules.ENCRYPTION_ALGORITHMS)
+        return None if value is None else rules.one_of(value, encryption.ALGORITHMS)
 
     @field_validator("id_token_encrypted_response_enc", "userinfo_encrypted_response_enc")
     @classmethod
     def _encodings_exist(cls, value: str | None) -> str | None:
-        return None if value is None else rules.one_of(value, rules.ENCODINGS)
+        return None if value is None else rules.one_of(value, encryption.ENCODINGS)
 
     @model_validator(mode="after")
     def _parts_fit(self, info: ValidationInfo) -> Self:

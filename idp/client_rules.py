@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
-ENCRYPTION_ALGORITHMS = ("RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
-ENCODINGS = ("A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM")
-DEFAULT_ENCODING = "A128CBC-HS256"
-"""OIDC Registration §2."""
 CIBA = "urn:openid:params:grant-type:ciba"
 AUTHENTICATED_GRANTS = frozenset({"client_credentials", CIBA})
 """Grants in which nothing but the client itself vouches for the request (RFC 6749 §4.4, CIBA §7.1)."""

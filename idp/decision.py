@@ -15,7 +15,6 @@ from sqlalchemy import select
 from . import assurance
 from . import audit
 from . import backchannel_logout
-from . import claims
 from . import consents
 from . import decoupled
 from . import endings
@@ -29,6 +28,7 @@ from . import redirects
 from . import response as responses
 from . import session as sessions
 from . import session_management
+from . import subjects
 from . import tokens
 from .assurance import Proof
 from .authorization import Authorization
@@ -100,7 +100,7 @@ def _check(
     proofs = living_proofs(interaction, account, before)
     if not proofs:
         raise LoginRequiredError()
-    if request.subjects is not None and claims.subject(account.id, client) not in request.subjects:
+    if request.subjects is not None and subjects.of(account.id, client) not in request.subjects:
         raise LoginRequiredError()
     if not assurance.reaches(proofs, demanded(request, client)) or not _essential_is_met(request, proofs):
         raise UnmetAuthenticationRequirements()

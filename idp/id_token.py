@@ -6,7 +6,9 @@ from keys import InvalidToken
 from keys.algorithms import left_half_hash
 
 from . import claims
+from . import subjects
 from .authorization import Authorization
+from .client_encryption import encrypted
 from .clock import epoch
 from .models import Account
 from .models import Client
@@ -27,15 +29,16 @@ def issue(
     nonce: str | None = None,
     with_scope_claims: bool = False,
 ) -> str:
-    """Sign an ID token; `aud` is the client and nobody else, so there is no `azp` (OIDC Core §2).
+    """Sign an ID token, and encrypt it for a client that registered so.
 
+    `aud` is the client and nobody else, so there is no `azp` (OIDC Core §2).
     It vouches for the access token, code and state beside it by their hashes (OIDC Core §3.3.2.11, FAPI 1.0 Advanced
     §5.1.1). Where no access token is given, nobody can ask userinfo, and the scopes' claims stand here (§5.4).
     """
     alg, moment = client.id_token_signed_response_alg, epoch()
     stated: dict[str, Any] = {
         "iss": provider.settings.issuer,
-        "sub": claims.subject(account.id, client),
+        "sub": subjects.of(account.id, client),
         "aud": client.client_id,
         "exp": moment + provider.settings.id_token_seconds,
         "iat": moment,
@@ -52,7 +55,9 @@ def issue(
     if with_scope_claims:
         asked |= claims.for_userinfo(account, client, authorization.scope, None)
     known = {name: value for name, value in stated.items() if value is not None}
-    return provider.keys.sign({**asked, **known}, alg=alg)
+    signed = provider.keys.sign({**asked, **known}, alg=alg)
+    how = client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc
+    return encrypted(signed, client, *how, cty="JWT")
 
 
 def read(token: str) -> dict[str, Any] | None:

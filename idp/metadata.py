@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from keys import encryption
 from keys.algorithms import ACCEPTED
 
 from . import assurance
@@ -37,9 +38,12 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "response_types_supported": list(offered_response_types()),
         "response_modes_supported": [*MODES, "jwt", *(f"{mode}{SIGNED}" for mode in MODES)],
         "grant_types_supported": _grant_types(),
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(provider.keys.algorithms),
         "authorization_signing_alg_values_supported": list(provider.keys.algorithms),
+        "userinfo_signing_alg_values_supported": list(provider.keys.algorithms),
+        "introspection_signing_alg_values_supported": list(provider.keys.algorithms),
+        **_encryption(),
         "token_endpoint_auth_methods_supported": ways,
         "token_endpoint_auth_signing_alg_values_supported": signing,
         "introspection_endpoint_auth_methods_supported": [way for way in ways if way != "none"],
@@ -78,6 +82,13 @@ def _logouts() -> dict[str, Any]:
         "frontchannel_logout_session_supported": settings.frontchannel_logout,
         **(watched if settings.session_management else {}),
     }
+
+
+def _encryption() -> dict[str, list[str]]:
+    """How ID tokens and userinfo can be encrypted to a client (OIDC Discovery §3)."""
+    what = ("id_token", "userinfo")
+    algs = {f"{each}_encryption_alg_values_supported": list(encryption.ALGORITHMS) for each in what}
+    return algs | {f"{each}_encryption_enc_values_supported": list(encryption.ENCODINGS) for each in what}
 
 
 def _certificates(endpoints: Mapping[str, str]) -> dict[str, Any]:

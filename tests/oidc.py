@@ -28,7 +28,7 @@ CALLBACK = "https://rp.example/cb"
 SECRET = "s" * 43
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-EVERY_SCOPE = "openid profile email phone offline_access pension"
+EVERY_SCOPE = "openid profile email address phone offline_access pension"
 
 
 def a_client(client_id: str = "portal", **values: Any) -> Client:

@@ -6,8 +6,8 @@ from typing import Any
 from wtforms import Form
 from wtforms import StringField
 
-from idp import claims
 from idp import decoupled
+from idp import subjects
 from idp import throttle
 from idp.flow import Refused
 from idp.flow import Step
@@ -72,4 +72,4 @@ def _is_for(request: AuthorizationRequest, interaction: Interaction) -> bool:
     client, account_id = interaction.client, interaction.account_id
     if request.subjects is None or client is None or account_id is None:
         return True
-    return claims.subject(account_id, client) in request.subjects
+    return subjects.of(account_id, client) in request.subjects

@@ -10,13 +10,13 @@ from flask import Blueprint
 from flask import Response
 from flask import request as http
 
-from .. import claims
 from .. import errors
 from .. import interaction as interactions
 from .. import posted
 from .. import pushed
 from .. import response as responses
 from .. import session as sessions
+from .. import subjects
 from ..decision import FRESH_PROMPTS
 from ..decision import decide
 from ..flow import next_page
@@ -113,6 +113,6 @@ def _usable(
     """
     if session is None or account is None or FRESH_PROMPTS & set(request.prompt) or request.max_age == 0:
         return None
-    if request.subjects is not None and claims.subject(account.id, client) not in request.subjects:
+    if request.subjects is not None and subjects.of(account.id, client) not in request.subjects:
         return None
     return session

@@ -15,11 +15,11 @@ from flask import jsonify
 from .. import accounts
 from .. import api
 from .. import audit
-from .. import claims
 from .. import decoupled
 from .. import id_token
 from .. import outbox
 from .. import request_object as request_objects
+from .. import subjects
 from ..db import transaction
 from ..decoupled import INTERVAL
 from ..email_address import EmailProblem
@@ -56,7 +56,7 @@ def ask() -> Response:
         raise UnauthorizedClientError("The client may not use this grant_type.")
     params = request_objects.open_backchannel(form.params, client)
     account = _person(params, client)
-    request = without_browser(params, client, CibaGrant.GRANT_TYPE, subject=claims.subject(account.id, client))
+    request = without_browser(params, client, CibaGrant.GRANT_TYPE, subject=subjects.of(account.id, client))
     pending = decoupled.begin(request, seconds=_seconds(params), notify=_notify(params, client))
     with transaction():
         outbox.mail(

@@ -6,17 +6,23 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Response
+from flask import g
+from flask import request as http
 
 from .. import api
-from .. import claims
 from .. import families
+from .. import sender_constraint
+from .. import subjects
 from .. import tokens
 from ..authorization import Authorization
+from ..clock import epoch
 from ..db import db
 from ..models import Account
 from ..models import Client
 from ..provider import provider
 from ..server import server
+
+SIGNED = "application/token-introspection+jwt"
 
 blueprint = api.blueprint("introspection")
 METADATA = {"introspection_endpoint": "/introspect"}
@@ -39,6 +45,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     def authenticate_token(self, request: OAuth2Request, client: Client) -> dict[str, Any] | None:
         """What is known of the token; it must be this client's."""
         self.check_params(request, client)
+        g.introspecting = client
         token = request.form["token"]
         return _of_access_token(token, client) or _of_refresh_token(token, client)
 
@@ -54,6 +61,28 @@ server.register_endpoint(Introspection)
 def introspect() -> Response:
     """Answer an authenticated client."""
     response: Response = server.create_endpoint_response(Introspection.ENDPOINT_NAME)
+    client: Client | None = g.get("introspecting")
+    if client is None or response.status_code != 200 or not _wants_signature(client):
+        return response
+    return _signed(response.get_json(), client)
+
+
+def _wants_signature(client: Client) -> bool:
+    """By its registration, or by this very request (RFC 9701 §4)."""
+    return client.introspection_signed_response_alg is not None or http.headers.get("Accept") == SIGNED
+
+
+def _signed(facts: dict[str, Any], client: Client) -> Response:
+    """The same as a JWT of a type of its own, for this client, without the claims of an ID token (RFC 9701 §5)."""
+    alg = client.introspection_signed_response_alg or client.id_token_signed_response_alg
+    stated = {
+        "iss": provider.settings.issuer,
+        "aud": client.client_id,
+        "iat": epoch(),
+        "token_introspection": facts,
+    }
+    response = Response(provider.keys.sign(stated, alg=alg, typ="token-introspection+jwt"), mimetype=SIGNED)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -62,7 +91,9 @@ def _of_access_token(token: str, client: Client) -> dict[str, Any] | None:
     if found is None or found.client.client_id != client.client_id:
         return None
     facts = _facts(found.authorization, client, found.issued_at, found.expires_at)
-    return {"token_type": "Bearer", **facts}
+    confirmation = found.authorization.confirmation
+    bound = {"cnf": dict(confirmation)} if confirmation else {}
+    return {"token_type": sender_constraint.token_type(confirmation), **facts, **bound}
 
 
 def _of_refresh_token(token: str, client: Client) -> dict[str, Any] | None:
@@ -80,7 +111,7 @@ def _of_refresh_token(token: str, client: Client) -> dict[str, Any] | None:
 def _facts(authorization: Authorization, client: Client, issued_at: int, expires_at: int) -> dict[str, Any]:
     return {
         "iss": provider.settings.issuer,
-        "sub": claims.subject(authorization.account_id, client),
+        "sub": subjects.of(authorization.account_id, client),
         "aud": client.client_id,
         "client_id": client.client_id,
         "scope": " ".join(authorization.scope),

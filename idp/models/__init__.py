@@ -10,6 +10,7 @@ from .failure_counter import FailureCounter
 from .initial_access_token import InitialAccessToken
 from .one_time_code import OneTimeCode
 from .outbox_message import OutboxMessage
+from .pairwise_subject import PairwiseSubject
 from .refresh_family import RefreshFamily
 from .signed_in_client import SignedInClient
 from .signing_key import SigningKeyRecord
@@ -26,6 +27,7 @@ __all__ = [
     "InitialAccessToken",
     "OneTimeCode",
     "OutboxMessage",
+    "PairwiseSubject",
     "RefreshFamily",
     "SignedInClient",
     "SigningKeyRecord",

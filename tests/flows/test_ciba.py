@@ -17,8 +17,8 @@ from visitor import names
 from werkzeug.test import TestResponse
 
 from idp import decoupled
+from idp import subjects
 from idp.channels.backchannel import Backchannel
-from idp.claims import subject
 from idp.clock import epoch
 from idp.db import db
 from idp.fetcher import Fetched
@@ -84,7 +84,7 @@ def test_the_person_confirms_and_the_program_knows_who_it_is(app: Flask, visitor
 
     assert given.status_code == 200
     userinfo = desk.get("/userinfo", headers={"Authorization": f"Bearer {given.json['access_token']}"})
-    assert userinfo.json["sub"] == subject(account.id, client)
+    assert userinfo.json["sub"] == subjects.of(account.id, client)
     assert poll(desk, begun.json).json["error"] == "invalid_grant"
 
 

@@ -14,7 +14,7 @@ from visitor import Visitor
 from werkzeug.test import TestResponse
 
 from idp import decoupled
-from idp.claims import subject
+from idp import subjects
 from idp.models import Client
 from idp.provider import provider
 
@@ -65,7 +65,7 @@ def test_a_device_waits_and_gets_tokens_once(app: Flask, visitor: Visitor) -> No
     assert first.status_code == 200
     assert set(first.json) >= {"access_token", "id_token", "token_type"}
     userinfo = device.get("/userinfo", headers={"Authorization": f"Bearer {first.json['access_token']}"})
-    assert userinfo.json["sub"] == subject(account.id, client)
+    assert userinfo.json["sub"] == subjects.of(account.id, client)
     assert poll(device, begun).json["error"] == "invalid_grant"
 
 

@@ -35,7 +35,7 @@ def test_what_must_be_there_is_there(app: Flask, browser: FlaskClient) -> None:
     metadata = browser.get(WELL_KNOWN[0]).json
 
     assert metadata["issuer"] == ISSUER
-    assert metadata["subject_types_supported"] == ["public"]
+    assert metadata["subject_types_supported"] == ["public", "pairwise"]
     assert "RS256" in metadata["id_token_signing_alg_values_supported"]
     assert {"client_secret_basic", "client_secret_post"} <= set(metadata["token_endpoint_auth_methods_supported"])
     assert metadata["scopes_supported"] == EVERY_SCOPE.split()

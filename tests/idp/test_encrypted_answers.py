@@ -1,0 +1,131 @@
+"""ID tokens, userinfo and introspection in the form a client registered: signed, encrypted, both (OIDC Core §10)."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwe
+from joserfc.jwk import ECKey
+from joserfc.jwk import RSAKey
+from oidc import a_client
+from oidc import an_account
+from oidc import basic
+from oidc import sign_in
+from oidc import tokens_for
+from werkzeug.test import TestResponse
+
+from idp.provider import provider
+from keys import encryption
+
+RSA = RSAKey.generate_key(2048, {"use": "enc"}, auto_kid=True)
+EC = ECKey.generate_key("P-256", {"use": "enc"}, auto_kid=True)
+REGISTRY = jwe.JWERegistry(algorithms=[*encryption.ALGORITHMS, *encryption.ENCODINGS])
+PAIRS = [(alg, enc) for alg in encryption.ALGORITHMS for enc in ("A128CBC-HS256", "A256GCM")]
+
+
+def jwks() -> dict[str, Any]:
+    return {"keys": [key.as_dict(private=False) for key in (RSA, EC)]}
+
+
+def opened(token: str, alg: str) -> tuple[dict[str, Any], str]:
+    key = RSA if alg.startswith("RSA") else EC
+    found = jwe.decrypt_compact(token, key, registry=REGISTRY)
+    assert found.plaintext is not None
+    return dict(found.protected), found.plaintext.decode()
+
+
+def userinfo(browser: FlaskClient, token: str) -> TestResponse:
+    return browser.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize(("alg", "enc"), PAIRS)
+def test_an_id_token_is_signed_and_then_encrypted(app: Flask, browser: FlaskClient, alg: str, enc: str) -> None:
+    """OIDC Core §2, §16.14: the signature is inside."""
+    client = a_client(
+        jwks=jwks(), id_token_encrypted_response_alg=alg, id_token_encrypted_response_enc=enc, scope=["openid"]
+    )
+    sign_in(browser, an_account())
+
+    header, inside = opened(tokens_for(browser, client)["id_token"], alg)
+
+    assert (header["alg"], header["enc"], header["cty"]) == (alg, enc, "JWT")
+    assert header["kid"] in {RSA.kid, EC.kid}
+    assert provider.keys.verify(inside, typ=["JWT"])["aud"] == client.client_id
+
+
+def test_userinfo_is_signed_for_its_client(app: Flask, browser: FlaskClient) -> None:
+    """OIDC Core §5.3.2: with iss and aud."""
+    client = a_client(userinfo_signed_response_alg="RS256")
+    sign_in(browser, an_account())
+    given = tokens_for(browser, client, scope="openid email")
+
+    response = userinfo(browser, given["access_token"])
+    stated = provider.keys.verify(response.text, typ=["JWT"])
+
+    assert response.mimetype == "application/jwt"
+    assert (stated["iss"], stated["aud"]) == (provider.settings.issuer, client.client_id)
+    assert stated["email"] == "anna@example.ch"
+
+
+def test_userinfo_may_be_encrypted_without_a_signature(app: Flask, browser: FlaskClient) -> None:
+    client = a_client(jwks=jwks(), userinfo_encrypted_response_alg="ECDH-ES")
+    sign_in(browser, an_account())
+    given = tokens_for(browser, client, scope="openid email")
+
+    header, inside = opened(userinfo(browser, given["access_token"]).text, "ECDH-ES")
+
+    assert header["enc"] == encryption.DEFAULT_ENCODING
+    assert "cty" not in header
+    assert json.loads(inside)["email"] == "anna@example.ch"
+
+
+def test_a_signed_userinfo_is_no_hint(app: Flask, browser: FlaskClient) -> None:
+    """One kind of token never passes for another (RFC 8725 §3.11)."""
+    from idp import id_token
+
+    client = a_client(userinfo_signed_response_alg="ES256")
+    sign_in(browser, an_account())
+    given = tokens_for(browser, client)
+
+    assert id_token.read(userinfo(browser, given["access_token"]).text) is None
+
+
+def test_without_a_key_nothing_is_told_in_clear(app: Flask, browser: FlaskClient) -> None:
+    client = a_client(userinfo_encrypted_response_alg="RSA-OAEP-256")
+    sign_in(browser, an_account())
+    given = tokens_for(browser, client, scope="openid email")
+
+    response = userinfo(browser, given["access_token"])
+
+    assert response.status_code == 400
+    assert response.json["error"] == "server_error"
+    assert "anna" not in response.text
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_introspection_answers_with_a_signature(app: Flask, browser: FlaskClient, registered: bool) -> None:
+    """RFC 9701 §5: its own type, and the facts inside one claim."""
+    client = a_client(introspection_signed_response_alg="ES256" if registered else None)
+    sign_in(browser, an_account())
+    token = tokens_for(browser, client)["access_token"]
+    accept = {} if registered else {"Accept": "application/token-introspection+jwt"}
+
+    response = browser.post("/introspect", data={"token": token}, headers={**basic(), **accept})
+    stated = provider.keys.verify(response.text, typ=["token-introspection+jwt"])
+
+    assert response.mimetype == "application/token-introspection+jwt"
+    assert (stated["iss"], stated["aud"]) == (provider.settings.issuer, client.client_id)
+    assert stated["token_introspection"]["active"] is True
+    assert not {"sub", "exp"} & set(stated)
+
+
+def test_who_cannot_prove_who_it_is_gets_no_signature(app: Flask, browser: FlaskClient) -> None:
+    accept = {"Accept": "application/token-introspection+jwt"}
+    a_client()
+
+    response = browser.post("/introspect", data={"token": "x"}, headers={**basic(secret="wrong" * 9), **accept})
+
+    assert response.status_code == 401
+    assert response.is_json
