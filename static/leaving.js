@@ -2,7 +2,11 @@
 (() => {
   const link = document.getElementById("leave");
   if (!link) return;
-  const leave = () => location.replace(link.href);
+  let left = false;
+  const leave = () => {
+    if (!left) location.replace(link.href);
+    left = true;
+  };
   // The window's load event waits for the frames.
   if (document.readyState === "complete") leave();
   else addEventListener("load", leave, { once: true });

@@ -152,12 +152,11 @@ def _forget(response: Response) -> Response:
 def _leave(frames: list[str], target: str) -> Response:
     """Have the applications sign out in this browser, and then go on (OpenID Connect Front-Channel Logout §2).
 
-    The script goes on as soon as all have answered, the header later and without any script.
+    The script goes on as soon as all have answered; without scripts the page itself does, later.
     """
     g.frame_src = sorted({responses.origin_of(frame) for frame in frames})
-    response = make_response(render_template("signout/leaving.html", frames=frames, target=target))
-    response.headers["Refresh"] = f"{LEAVE_SECONDS}; url={iri_to_uri(target)}"
-    return response
+    refresh = f"{LEAVE_SECONDS}; url={iri_to_uri(target)}"
+    return make_response(render_template("signout/leaving.html", frames=frames, target=target, refresh=refresh))
 
 
 def _csrf_token(session: Session, target: str | None) -> str:

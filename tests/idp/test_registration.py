@@ -132,7 +132,7 @@ def test_a_client_registers_and_is_told_everything_that_is_registered(browser: F
     assert told["token_endpoint_auth_method"] == "client_secret_basic"
     assert told["id_token_signed_response_alg"] == "RS256"
     assert told["application_type"] == "web"
-    assert told["scope"] == "openid profile email phone"
+    assert told["scope"] == "openid profile email address phone"
 
 
 @pytest.mark.usefixtures("is_open")
