@@ -16,7 +16,7 @@ from idp.models import Client
 LOGO = "https://pictures.example:8443/logo.png"
 POLICY = "https://rp.example/policy?a=1&b=2"
 TERMS = "https://rp.example/terms"
-PAGES = ("consent",)
+PAGES = ("sign_in", "consent")
 
 
 def a_stranger(**values: Any) -> Client:
