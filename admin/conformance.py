@@ -38,6 +38,8 @@ CLAIMS: dict[str, Any] = {
     "zoneinfo": "Europe/Zurich",
     "locale": "en",
     "updated_at": 1763942400,
+    "person_number": "20001",
+    "entitlement": "retirement",
     "address": {
         "formatted": "Dorfstrasse 1\n4001 Basel\nSwitzerland",
         "street_address": "Dorfstrasse 1",

@@ -86,6 +86,22 @@ def _stays_signed_out(text: str) -> dict[str, Any]:
     return {"browser": [authorize(sign_in(), consent(), BACK), _stays(f"{OP}/logout*", text)]}
 
 
+def _once() -> list[dict[str, Any]]:
+    """One whole sign-in; what comes afterwards is another entry's."""
+    return [{**authorize(sign_in(), consent(), BACK), "match-limit": 1}]
+
+
+def _declines() -> dict[str, Any]:
+    press = ["click", "xpath", "//main//a[contains(@href,'/cancel')]"]
+    refusal = {"task": "Refuse", "match": f"{OP}/i/*/consent/*", "commands": [press]}
+    return {"browser": [authorize(sign_in(), refusal, BACK)]}
+
+
+def _looks_first() -> dict[str, Any]:
+    look = {"task": "Look only", "match": f"{OP}/i/*/sign_in/*", "commands": []}
+    return {"browser": [{**authorize(look), "match-limit": 1}, *BROWSER]}
+
+
 ASKS, DONE = "Do you want to sign out", "You are signed out"
 _LOGOUT = "oidcc-rp-initiated-logout"
 
@@ -107,5 +123,16 @@ OVERRIDE: dict[str, dict[str, Any]] = {
     f"{_LOGOUT}-no-params": _stays_signed_out(f"({ASKS}|{DONE})"),
     f"{_LOGOUT}-no-post-logout-redirect-uri": _stays_signed_out(f"({ASKS}|{DONE})"),
     f"{_LOGOUT}-only-state": _stays_signed_out(f"({ASKS}|{DONE})"),
+    **{
+        f"{kind}-final-{name}": pressed
+        for kind in ("fapi2-security-profile", "fapi2-message-signing")
+        for name, pressed in {
+            "user-rejects-authentication": _declines(),
+            "par-ensure-reused-request-uri-prior-to-auth-completion-succeeds": _looks_first(),
+            "par-attempt-reuse-request_uri": {"browser": [*_once(), _stays(f"{OP}/authorize*", WRONG_REQUEST)]},
+            "par-attempt-to-use-expired-request_uri": _refused(),
+            "par-attempt-to-use-request_uri-for-different-client": _refused(),
+        }.items()
+    },
 }
 """Modules that end on a page of ours; an override replaces the whole browser section."""

@@ -1,30 +1,14 @@
 """The plans, in the order in which they matter, with their variants and configurations."""
 
-from dataclasses import dataclass
-from dataclasses import field
 from typing import Any
 
+import fapi
 import pages
+from plan import Plan
 
 DISCOVERY = f"{pages.OP}/.well-known/openid-configuration"
 DYNAMIC = {"server_metadata": "discovery", "client_registration": "dynamic_client"}
 RESPONSE_TYPES = ("code", "code token", "code id_token", "code id_token token", "id_token token", "id_token")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One plan with one choice of variants."""
-
-    name: str
-    """Ours, for the command line and the file of results."""
-    plan: str
-    """The suite's."""
-    variant: dict[str, str] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
-    clients: tuple[dict[str, Any], ...] = ()
-    """What an operator registers before."""
-    chromium: bool = False
-    """Whether its pages need a browser that keeps to the rules of today's browsers."""
 
 
 def _dynamic(name: str) -> dict[str, Any]:
@@ -54,7 +38,7 @@ def _with_code(name: str, plan: str, **more: Any) -> Plan:
     return _openid(name, plan, {"response_type": "code", "client_registration": "dynamic_client"}, **more)
 
 
-PLANS: tuple[Plan, ...] = (
+OPENID: tuple[Plan, ...] = (
     _openid("config", "config-certification", {}),
     _openid("basic", "basic-certification", DYNAMIC),
     _openid("formpost-basic", "formpost-basic-certification", DYNAMIC),
@@ -72,3 +56,8 @@ PLANS: tuple[Plan, ...] = (
     _with_code("frontchannel-logout", "frontchannel-rp-initiated-logout-certification"),
     _with_code("session-management", "session-management-certification", chromium=True),
 )
+
+
+def plans(suite: str) -> tuple[Plan, ...]:
+    """Every plan; those of FAPI bring clients whose addresses name the suite."""
+    return (*OPENID, *fapi.plans(suite))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import results
-from plans import PLANS
-from plans import Plan
+from plan import Plan
+from plans import plans
 from provider import Provider
 from provider import running
 from suite import ENDED
@@ -25,19 +25,21 @@ HERE = Path(__file__).parent
 LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
+FORGETS = "user-rejects-authentication"
 
 
 def main() -> int:
     """Run what was asked for; 1 when anything is not green."""
     given = _arguments()
     suite = Suite(given.suite)
-    chosen = [plan for plan in PLANS if not given.plans or plan.name in given.plans]
-    if unknown := set(given.plans) - {plan.name for plan in PLANS}:
-        sys.exit(f"There is no plan {', '.join(sorted(unknown))}; choose among {', '.join(p.name for p in PLANS)}.")
+    known = plans(given.suite)
+    chosen = [plan for plan in known if not given.plans or plan.name in given.plans]
+    if unknown := set(given.plans) - {plan.name for plan in known}:
+        sys.exit(f"There is no plan {', '.join(sorted(unknown))}; choose among {', '.join(p.name for p in known)}.")
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), given.suite, given.trust) as provider:
         good = [_run(plan, suite, provider, given) for plan in chosen]
     report = HERE / "results" / f"{datetime.now(UTC):%Y-%m-%d}.md"
-    report.write_text(results.table(given.work, [plan.name for plan in PLANS], given.version), encoding="utf-8")
+    report.write_text(results.table(given.work, [plan.name for plan in known], given.version), encoding="utf-8")
     print(f"\n{report}")
     return 0 if all(good) else 1
 
@@ -67,6 +69,8 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
         is_wanted = not given.module or any(part in module["testModule"] for part in given.module)
         if not is_wanted or (before and results.is_green(before) and not given.again):
             continue
+        if FORGETS in module["testModule"]:
+            provider.idp("conformance", "account")  # so that consent is asked for again
         done = _module(suite, made["id"], module, provider, chromium=plan.chromium)
         known["modules"][key] = done
         results.save(given.work, plan.name, known)

@@ -1,5 +1,7 @@
 """Accounts: how they are found, and the few things that happen to them as a whole."""
 
+import hashlib
+
 from sqlalchemy import select
 
 from . import endings
@@ -49,9 +51,14 @@ def end_everything(account: Account) -> None:
     endings.end_accounts([account.id], "account")
 
 
-def tell_locked(account: Account, seconds: int) -> None:
-    """Tell the holder that sign-in pauses after too many wrong tries."""
-    email, language = account.email, account.language
+def tell_locked(account: Account | None, subject: str, language: str, seconds: int) -> None:
+    """Tell the holder that sign-in pauses after too many wrong tries; for nobody the same work, and nothing is sent."""
+    email, language = (account.email, account.language) if account else (nobody(subject), language)
     until = now().timestamp() + seconds
     with transaction():
-        outbox.mail("locked", email, language, lives=seconds, time=outbox.clock_time(until, language))
+        outbox.mail("locked", email, language, lives=seconds if account else 0, time=outbox.clock_time(until, language))
+
+
+def nobody(subject: str) -> str:
+    """An address for a name that nobody has: each has its own, as real ones do, and nothing is ever sent there."""
+    return f"{hashlib.sha256(provider.vault.fingerprint('nobody', subject).encode()).hexdigest()[:32]}@invalid.invalid"

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keys import UnusableKey
+from keys import encryption
 from keys.algorithms import ACCEPTED
 from keys.algorithms import SIGNING
 from keys.algorithms import from_jwk
@@ -135,7 +136,7 @@ def key_set(value: dict[str, Any]) -> dict[str, Any]:
         if not PRIVATE_MEMBERS.isdisjoint(key):
             raise ValueError("it contains a private key: give the public half only, and replace that key")
         try:
-            from_jwk(key)
+            _use(key)
         except UnusableKey as error:
             raise ValueError(str(error)) from None
     return {"keys": keys}
@@ -211,6 +212,14 @@ def _of_addresses(client: "ClientMetadata") -> Iterator[str]:
     implicit = any(each != "code" for each in client.response_types)
     if implicit and client.application_type != "native" and any(each[0] == "http" for each in origins):
         yield "redirect_uris with http are not for tokens in the address (OIDC Registration §2)"
+
+
+def _use(key: dict[str, Any]) -> None:
+    """Try a key out: those of RFC 7748 only agree on secrets, all others can sign (RFC 8037 §3.2)."""
+    if key.get("crv") in ("X25519", "X448"):
+        encryption.encrypt("", key, alg="ECDH-ES", enc="A128GCM")
+    else:
+        from_jwk(key)
 
 
 def _check(uri: str, rule: Callable[[str], None]) -> None:

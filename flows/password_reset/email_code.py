@@ -6,6 +6,7 @@ from typing import Any
 
 from wtforms import Form
 
+from idp import accounts
 from idp import audit
 from idp import one_time_codes
 from idp import outbox
@@ -20,8 +21,6 @@ from ..fields import CodeForm
 from ..sent_codes import check
 from ..sent_codes import permit
 from . import progress
-
-NOBODY = "nobody@invalid.invalid"
 
 
 class EmailCode(Step):
@@ -39,7 +38,7 @@ class EmailCode(Step):
         """Send the code; for nobody do the same work, and let the message expire unsent."""
         facts = progress.of(interaction)
         account = progress.named_account(interaction)
-        address = account.email if account else NOBODY
+        address = account.email if account else accounts.nobody(facts["subject"])
         language = account.language if account else pages.language()
         permit(PASSWORD_RESET, interaction.id, address, person=facts["subject"])
         with transaction():
@@ -64,7 +63,7 @@ class EmailCode(Step):
         check(
             PASSWORD_RESET,
             interaction.id,
-            account.email if account else NOBODY,
+            account.email if account else accounts.nobody(facts["subject"]),
             form.code.meant if account else "",
             person=facts["subject"],
             renew=lambda: self.begin(interaction),

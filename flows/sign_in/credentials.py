@@ -7,6 +7,7 @@ from wtforms import Form
 
 from idp import accounts
 from idp import audit
+from idp import pages
 from idp import passwords
 from idp import throttle
 from idp.accounts import WRONG_PASSWORDS
@@ -69,8 +70,8 @@ class Credentials(Step):
         account_id = account.id if account else None
         if not passwords.verify(account.password_hash if account else None, form.password.data) or not account:
             audit.record_alone("password", "refused", account_id=account_id, client_id=interaction.client_id)
-            if left == 0 and account is not None:
-                accounts.tell_locked(account, WRONG_PASSWORDS.pause)
+            if left == 0:
+                accounts.tell_locked(account, subject, pages.language(), WRONG_PASSWORDS.pause)
             raise Refused("signin.err.mismatch", *_remaining(left), field="username")
         throttle.clear(WRONG_PASSWORDS, subject)
         if not account.is_active:

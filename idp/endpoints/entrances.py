@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from .. import interaction as interactions
 from .. import session as sessions
+from .. import throttle
 from ..db import db
 from ..flow import Flow
 from ..models import Client
@@ -19,6 +20,8 @@ from ..provider import provider
 from .interaction import open_page
 
 LONGEST_CARRIED = 64
+FROM_ONE_ADDRESS = ("entrance", 300, 600)
+"""Each begins a visit that is kept for an hour."""
 
 
 def init_app(app: Flask) -> None:
@@ -31,6 +34,7 @@ def init_app(app: Flask) -> None:
 def _enter(flow: Flow) -> Callable[[], Response]:
     def enter() -> Response:
         """Begin at this flow; what the address carries is kept in the interaction and leaves the address at once."""
+        throttle.per_address(*FROM_ONE_ADDRESS)
         session = None if flow.starts_anew else sessions.current()
         interaction = interactions.begin(flow.name, request=None, client_id=_default_client(), session=session)
         for name in flow.carries:

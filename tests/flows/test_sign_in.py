@@ -11,8 +11,10 @@ from visitor import Visitor
 from visitor import a_member
 from visitor import ahv
 from visitor import audited
+from visitor import messages
 from visitor import names
 
+from idp import accounts
 from idp import passwords
 from idp.db import db
 from idp.models import Account
@@ -56,6 +58,18 @@ def test_the_password_alone_signs_nobody_in(visitor: Visitor) -> None:
     assert "two_factor" in page.url
     assert visitor.browser.get_cookie("idp_session") is None
     assert "two_factor" in visitor.open(page.url.rpartition("/two_factor")[0]).url
+
+
+def test_the_last_wrong_password_costs_the_same_for_nobody(visitor: Visitor) -> None:
+    """A mail is written either way; the one for nobody is never sent."""
+    page = visitor.open("/signin")
+
+    for _ in range(10):
+        page = visitor.give_password(page, "nobody@example.org", "Falsch-2026 nein")
+
+    written = messages(accounts.nobody("email:nobody@example.org"))
+    assert [(message["name"], message["lives"]) for message in written] == [("locked", "False")]
+    assert names("nobody@example.org") == []
 
 
 def test_all_spellings_share_one_counter_and_the_rest_is_told_from_three(visitor: Visitor) -> None:

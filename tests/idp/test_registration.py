@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jws
 from joserfc.jwk import ECKey
+from joserfc.jwk import OKPKey
 from listener import Listener
 from listener import certificate
 from listener import listener
@@ -289,6 +290,18 @@ def test_an_encryption_without_encoding_has_the_usual_one(browser: FlaskClient) 
 
 
 @pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize("curve", ["X25519", "X448"])
+def test_a_key_that_only_encrypts_can_be_registered(browser: FlaskClient, curve: str) -> None:
+    """RFC 8037 §3.2"""
+    public = OKPKey.generate_key(curve).as_dict(private=False)
+
+    told = registered(browser, jwks={"keys": [public]}, id_token_encrypted_response_alg="ECDH-ES")
+
+    assert told["jwks"] == {"keys": [public]}
+    assert "jwks" in refused(browser, count=1, jwks={"keys": [{**public, "x": "AA"}]})
+
+
+@pytest.mark.usefixtures("is_open")
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
@@ -306,10 +319,10 @@ def test_the_words_of_a_response_type_have_no_order(browser: FlaskClient, said: 
 # What is refused
 
 
-def refused(browser: FlaskClient, error: str = "invalid_client_metadata", **changes: Any) -> str:
+def refused(browser: FlaskClient, error: str = "invalid_client_metadata", count: int = 0, **changes: Any) -> str:
     response = register(browser, **changes)
     assert is_error(response, error), response.text
-    assert db.session.query(Client).count() == 0
+    assert db.session.query(Client).count() == count
     return str(response.json["error_description"])
 
 

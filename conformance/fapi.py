@@ -1,0 +1,94 @@
+"""The plans of FAPI: clients that an operator registers, with keys and certificates made for this run."""
+
+import base64
+from typing import Any
+
+import pages
+from certificates import self_signed
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import PublicFormat
+from joserfc.jwk import ECKey
+from joserfc.jwk import RSAKey
+from plan import Plan
+
+DISCOVERY = f"{pages.OP}/.well-known/openid-configuration"
+RESOURCE = "https://op.test:9444/userinfo"
+"""Behind the address that asks for certificates, which a client without one may use as well."""
+SCOPE = "openid profile email offline_access"
+WAYS = ("private_key_jwt", "mtls")
+BINDINGS = ("dpop", "mtls")
+
+
+def plans(suite: str) -> tuple[Plan, ...]:
+    """FAPI 2.0 Security Profile and Message Signing, each way of authentication with each way of binding tokens."""
+    pairs = [(way, binding) for way in WAYS for binding in BINDINGS]
+    return (
+        *(_fapi2(suite, "fapi2-sp", "fapi2", way, binding) for way, binding in pairs),
+        *(_fapi2(suite, "fapi2-ms", "fapi2_message_signing", way, binding) for way, binding in pairs),
+    )
+
+
+def _fapi2(suite: str, short: str, profile: str, way: str, binding: str) -> Plan:
+    name = f"{short}-{way.replace('_', '-')}-{binding}"
+    variant = {
+        "client_auth_type": way,
+        "sender_constrain": binding,
+        "openid": "openid_connect",
+        "fapi_profile": "plain_fapi",
+    }
+    plan = "fapi2-security-profile-final-test-plan"
+    if profile == "fapi2_message_signing":
+        plan = "fapi2-message-signing-final-test-plan"
+        variant |= {"fapi_request_method": "signed_non_repudiation", "fapi_response_mode": "jarm"}
+    callback = f"{suite.rstrip('/')}/test/a/{name}/callback"
+    one = _client(f"{name}-1", profile, way, binding, callback)
+    two = _client(f"{name}-2", profile, way, binding, f"{callback}?dummy1=lorem&dummy2=ipsum")
+    config = {
+        "alias": name,
+        "description": "vpk-idp",
+        "server": {"discoveryUrl": DISCOVERY},
+        "client": one["suite"],
+        "client2": two["suite"],
+        "mtls": one["certificate"],
+        "mtls2": two["certificate"],
+        "resource": {"resourceUrl": RESOURCE},
+        "options": {"browsercontrol_css_enable": False},
+        "browser": pages.BROWSER,
+        "override": pages.OVERRIDE,
+    }
+    return Plan(name, plan, variant, config, (one["registered"], two["registered"]))
+
+
+def _client(client_id: str, profile: str, way: str, binding: str, callback: str) -> dict[str, Any]:
+    """A client as the suite holds it, as it is registered, and its certificate."""
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+    certificate, clear = self_signed(client_id)
+    registered = {
+        "client_id": client_id,
+        "client_name": client_id,
+        "profile": profile,
+        "token_endpoint_auth_method": "private_key_jwt" if way == "private_key_jwt" else "self_signed_tls_client_auth",
+        "redirect_uris": [callback],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": f"{SCOPE} address phone pension",
+        "id_token_signed_response_alg": "ES256",
+        "authorization_signed_response_alg": "ES256",
+        "dpop_bound_access_tokens": binding == "dpop",
+        "tls_client_certificate_bound_access_tokens": binding == "mtls",
+        "jwks": {"keys": [dict(key.as_dict(private=False)), _of_certificate(certificate)]},
+    }
+    held = {"client_id": client_id, "scope": SCOPE, "jwks": {"keys": [dict(key.as_dict(private=True))]}}
+    return {
+        "suite": held,
+        "registered": registered,
+        "certificate": {"cert": certificate, "key": clear, "ca": certificate},
+    }
+
+
+def _of_certificate(pem: str) -> dict[str, Any]:
+    """The certificate's key as a JWK that carries the certificate (RFC 8705 §2.2.2)."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    public = RSAKey.import_key(certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    der = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
+    return {**public.as_dict(private=False), "x5c": [der]}
