@@ -91,6 +91,30 @@ def rotate(family: RefreshFamily, token: str, client_id: str) -> tuple[str, int]
     return successor, generation
 
 
+def use(family: RefreshFamily, token: str) -> tuple[str, int]:
+    """Let the token go on as it is: the token and its generation, or `InvalidGrantError`; its idle time begins anew.
+
+    For clients that prove a key with every request, where rotation would only lose tokens (FAPI 2.0 Security Profile
+    §5.3.2.1).
+    """
+    with own_transaction() as connection:
+        generation = _set(
+            connection,
+            update(RefreshFamily)
+            .where(
+                RefreshFamily.id == family.id,
+                RefreshFamily.current_hash == _hash(token),
+                RefreshFamily.ended_at.is_(None),
+                RefreshFamily.idle_until > now(),
+                RefreshFamily.expires_at > now(),
+            )
+            .values(idle_until=now() + timedelta(seconds=provider.settings.refresh_idle_seconds)),
+        )
+    if generation is None:
+        raise InvalidGrantError("The refresh token is not valid.")
+    return token, generation
+
+
 def end(family_id: str, reason: str) -> None:
     """End all tokens of a family: no refresh any more, and its access tokens die at once."""
     endings.end_family(family_id)

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidScopeError
 from .. import audit
 from .. import consents
 from .. import families
+from .. import profiles
 from .. import sender_constraint
 from .. import tokens
 from ..authorization import Authorization
@@ -41,7 +42,7 @@ class RefreshTokenGrant(TokenGrant):
         account = _account(authorization, client)
         narrowed = self.bound(authorization.within(client, _asked(form, authorization)))
         with set_aside(account, client, family):
-            successor, generation = families.rotate(family, token, client.client_id)
+            successor, generation = _go_on(family, token, client)
         return tokens.mint(narrowed, account, client, generation=generation, refresh_token=successor)
 
 
@@ -64,6 +65,13 @@ def _check_key(authorization: Authorization, client: Client, confirmation: Mappi
     """
     if client.is_public and not sender_constraint.is_same(authorization.confirmation or {}, confirmation):
         raise InvalidGrantError("The refresh token is bound to another key.")
+
+
+def _go_on(family: RefreshFamily, token: str, client: Client) -> tuple[str, int]:
+    """The successor of the token; of a client that proves a key, the token itself (decision 4)."""
+    if profiles.of(client).rotates_refresh_tokens:
+        return families.rotate(family, token, client.client_id)
+    return families.use(family, token)
 
 
 def _account(authorization: Authorization, client: Client) -> Account:

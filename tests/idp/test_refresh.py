@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from authlib.oauth2.rfc6749 import InvalidGrantError
 from flask import Flask
 from flask.testing import FlaskClient
 from oidc import a_client
@@ -433,3 +434,22 @@ def test_a_refresh_makes_few_round_trips(
 
     assert trips.store == ["put access_token"]
     assert len(trips.sql) == 4, trips.sql
+
+
+def test_a_client_of_fapi_2_keeps_its_refresh_token(app: Flask, browser: FlaskClient) -> None:
+    """FAPI 2.0 Security Profile §5.3.2.1: no rotation; ended, expired and foreign tokens are refused all the same."""
+    client = a_client()
+    sign_in(browser, an_account())
+    token = tokens_for(browser, client, scope="openid offline_access")["refresh_token"]
+    change(client, profile="fapi2")
+    row = family()
+    name = row.id
+
+    first, second = families.use(row, token), families.use(row, token)
+
+    assert first == second == (token, 0)
+    with pytest.raises(InvalidGrantError):
+        families.use(row, token[:-1] + ("A" if token[-1] != "A" else "B"))
+    families.end(name, "revoked")
+    with pytest.raises(InvalidGrantError):
+        families.use(family(), token)
