@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import results
+from chromium import Chromium
 from plan import Plan
 from plans import plans
 from provider import Provider
@@ -81,6 +82,7 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
 
 def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider, *, chromium: bool) -> dict[str, Any]:
     begun, run, rotated = time.monotonic(), suite.start(plan, module), False
+    browser = Chromium() if chromium else None
     visited: set[str] = set()
     info: dict[str, Any] = {}
     while time.monotonic() - begun < LONGEST:
@@ -92,9 +94,11 @@ def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider,
                 provider.rotate_keys()
             rotated = True
             suite.go(run)
-        if chromium and info["status"] == "WAITING":
-            _visit(suite, run, visited)
+        if browser and info["status"] == "WAITING":
+            _visit(suite, run, visited, browser)
         time.sleep(0.4)
+    if browser:
+        browser.close()
     log = suite.log(run)
     return {
         "name": module["testModule"],
@@ -108,14 +112,13 @@ def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider,
     }
 
 
-def _visit(suite: Suite, run: str, visited: set[str]) -> None:
-    from chromium import visit
-
+def _visit(suite: Suite, run: str, visited: set[str], browser: Chromium) -> None:
+    """What a person with a real browser would do."""
     for url in suite.waiting(run):
         if url not in visited:
             visited.add(url)
             suite.visited(run, url)
-            visit(url)
+            browser.visit(url)
 
 
 if __name__ == "__main__":

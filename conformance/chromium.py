@@ -1,0 +1,49 @@
+"""A real browser, for pages that need one: session management runs scripts in frames of two origins."""
+
+import contextlib
+import time
+
+import pages
+from playwright.sync_api import Error
+from playwright.sync_api import Page
+from playwright.sync_api import sync_playwright
+
+SECONDS = 60
+QUIET = 16
+"""Half seconds: the suite's frames take some to speak with ours."""
+FLAGS = ("--no-sandbox", "--disable-features=ThirdPartyStoragePartitioning,TrackingProtection3pcd")
+"""Third-party cookies are let through: session management was made for browsers that have them."""
+
+
+class Chromium:
+    """One browser with one jar of cookies, for one module."""
+
+    def __init__(self) -> None:
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
+        self._context = self._browser.new_context(ignore_https_errors=True, locale="en-GB")
+
+    def visit(self, url: str) -> None:
+        """Go there, press what a person would, and stay until nothing has moved for a while."""
+        page = self._context.new_page()
+        page.goto(url)
+        deadline, quiet, last = time.monotonic() + SECONDS, 0, ""
+        while time.monotonic() < deadline and quiet < QUIET:
+            with contextlib.suppress(Error):
+                if page.url.startswith(pages.OP):
+                    _press(page)
+            quiet, last = (quiet + 1, last) if page.url == last else (0, page.url)
+            page.wait_for_timeout(500)
+
+    def close(self) -> None:
+        """End the browser."""
+        self._browser.close()
+        self._playwright.stop()
+
+
+def _press(page: Page) -> None:
+    if page.locator("input[name=username]").count():
+        page.fill("input[name=username]", pages.EMAIL)
+        page.fill("input[name=password]", pages.PASSWORD)
+    if page.locator("main button.primary").count():
+        page.click("main button.primary")
