@@ -34,6 +34,10 @@ format: $(VENV)/.dev ## bring the code into the common form
 types: $(VENV)/.dev ## mypy alone
 	$(BIN)/mypy
 
+conformance: $(VENV)/.dev ## plans of the official suite (SUITE=https://… PLANS="config basic" TRUST=its-authority.pem)
+	@test -n "$(SUITE)" || { echo "Say where the suite runs: make conformance SUITE=https://localhost.emobix.co.uk:8443" >&2; exit 1; }
+	$(BIN)/python conformance/run.py --suite $(SUITE) $(if $(TRUST),--trust $(TRUST)) $(PLANS)
+
 flows: $(VENV)/.run ## draw the flows anew into docs/flows.md
 	@{ printf '# The flows\n\nDrawn by `make flows` from what the program runs. The first flow that is due comes first, the '; \
 	  printf 'first step\nthat is due is the next page; a thick border marks an entrance.\n\n```mermaid\n'; \

@@ -1,6 +1,7 @@
 """A real browser, for pages that need one: session management runs scripts in frames of two origins."""
 
 import contextlib
+import tempfile
 import time
 
 import pages
@@ -20,8 +21,14 @@ class Chromium:
 
     def __init__(self) -> None:
         self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
-        self._context = self._browser.new_context(ignore_https_errors=True, locale="en-GB")
+        self._profile = tempfile.TemporaryDirectory()  # a private window would keep third-party cookies out
+        self._context = self._playwright.chromium.launch_persistent_context(
+            self._profile.name,
+            executable_path="/usr/bin/chromium",
+            args=list(FLAGS),
+            ignore_https_errors=True,
+            locale="en-GB",
+        )
 
     def visit(self, url: str) -> None:
         """Go there, press what a person would, and stay until nothing has moved for a while."""
@@ -37,8 +44,9 @@ class Chromium:
 
     def close(self) -> None:
         """End the browser."""
-        self._browser.close()
+        self._context.close()
         self._playwright.stop()
+        self._profile.cleanup()
 
 
 def _press(page: Page) -> None:

@@ -3,6 +3,8 @@
 Every way to be refused is told in the WWW-Authenticate header, too, once per scheme (RFC 6750 §3, RFC 9449 §7.1).
 """
 
+from collections.abc import Mapping
+
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Blueprint
@@ -79,7 +81,7 @@ def find(scope: str) -> AccessToken:
     """The access token of this request, which must have the scope; raises `NotAdmitted`."""
     scheme, token = _presented()
     found = tokens.find(token)
-    if found is None or scheme != sender_constraint.token_type(found.authorization.confirmation):
+    if found is None or not _suits(scheme, found.authorization.confirmation):
         raise InvalidToken()
     _check_hands(found, token)
     if scope not in found.authorization.scope:
@@ -147,15 +149,14 @@ def _from_form() -> str | None:
 
 
 def _from_header(header: str) -> tuple[str, str]:
-    """Scheme, one space, the token: any other spelling is refused (CVE-2026-0707).
-
-    `Bearer` is spelt so; `DPoP`, which proves a key besides, in any case (RFC 9110 §11.1).
-    """
+    """Scheme, one space, the token: any other spelling is refused (CVE-2026-0707)."""
     scheme, space, token = header.partition(" ")
     if not space or not token.isascii() or not token.isprintable() or " " in token:
         raise InvalidToken()
-    if scheme == BEARER:
-        return BEARER, token
-    if scheme.lower() == DPOP.lower():
-        return DPOP, token
-    raise InvalidToken()
+    return scheme, token
+
+
+def _suits(scheme: str, confirmation: Mapping[str, str] | None) -> bool:
+    """Whether the scheme is that of the token: in any case where a key is proven besides (RFC 9110 §11.1)."""
+    wanted = sender_constraint.token_type(confirmation)
+    return scheme == wanted if confirmation is None else scheme.lower() == wanted.lower()

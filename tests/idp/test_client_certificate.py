@@ -336,6 +336,9 @@ def test_a_certificate_binds_the_access_token(browser: FlaskClient, proxy: None)
     assert found.authorization.confirmation == {"x5t#S256": client_certificate.thumbprint(OURS)}
     bearer = {"Authorization": f"Bearer {body['access_token']}"}
     assert browser.get("/userinfo", headers={**bearer, **shown()}).status_code == 200
+    in_other_letters = {"Authorization": f"bEaReR {body['access_token']}"}  # RFC 9110 §11.1
+    assert browser.get("/userinfo", headers={**in_other_letters, **shown()}).status_code == 200
+    assert browser.get("/userinfo", headers=in_other_letters).status_code == 401
     assert browser.post("/userinfo", data={"access_token": body["access_token"]}, headers=shown()).status_code == 200
     assert browser.get("/userinfo", headers={**bearer, **shown(FOREIGN)}).status_code == 401
     refused = userinfo(browser, body["access_token"])
