@@ -20,6 +20,7 @@ from rich.table import Column
 from rich.table import Table
 
 from . import campaigns
+from . import closing
 from . import codes as activation_codes
 from .letters import Window
 from .register import BadFile
@@ -116,6 +117,20 @@ def status() -> None:
     people.add_row("Without account, with an open code", f"{reach.with_open_code}")
     people.add_row("Without account and without an open code", f"{reach.without}")
     _print(people)
+
+
+@register.command("close-account")
+@click.argument("person_number")
+@click.option("--operator", required=True, help="Who does this: a name for the journal.")
+@click.option("--reason", required=True, help="Why, in a few words without personal data.")
+@click.confirmation_option(prompt="The person must enrol again with a new letter. Go on?")
+def close_account(person_number: str, operator: str, reason: str) -> None:
+    """Remove a person's account, for a new enrolment: the telephone is lost, say."""
+    try:
+        closing.close(person_number, operator=operator, reason=reason)
+    except closing.NoAccount:
+        raise click.ClickException(f"{person_number}: there is no such person, or no account") from None
+    click.echo("The account is closed, its address is told. A new code: idp register codes issue --campaign NAME")
 
 
 def _report(line: int, reason: str) -> None:
