@@ -9,6 +9,8 @@ from oidc import a_client
 from oidc import an_account
 from oidc import basic
 from oidc import sign_in
+from proofs import dpop
+from proofs import presented
 from visitor import Browser
 from visitor import Visitor
 from werkzeug.test import TestResponse
@@ -201,3 +203,22 @@ def test_a_refresh_token_comes_with_offline_access(app: Flask, visitor: Visitor)
     )
 
     assert again.status_code == 200
+
+
+def test_the_tokens_of_a_device_are_bound_to_its_key(app: Flask, visitor: Visitor) -> None:
+    """RFC 9449 §5: any grant type."""
+    a_device(dpop_bound_access_tokens=True)
+    device = Browser(app)
+    begun = begin(device)
+    sign_in(visitor.browser, an_account())
+    allow(visitor, begun)
+
+    form = {"grant_type": GRANT, "device_code": begun["device_code"]}
+    unbound = device.post("/token", data=form, headers=basic("television"))
+    given = device.post("/token", data=form, headers={**basic("television"), **dpop()}).json
+
+    assert unbound.json["error"] == "invalid_dpop_proof"
+    assert given["token_type"] == "DPoP"
+    stolen = device.get("/userinfo", headers={"Authorization": f"Bearer {given['access_token']}"})
+    assert stolen.status_code == 401
+    assert device.get("/userinfo", headers=presented(given["access_token"])).status_code == 200
