@@ -122,6 +122,8 @@ def parse(params: Parameters, find_client: FindClient, *, pushed: bool = False) 
     try:
         inner, stated = request_objects.open_(params, client)
     except OAuth2Error as error:
+        if pushed:  # the client itself is told, wherever its browser should have gone
+            raise
         raise RefusedRequest(error, _return_address(params, client)) from None
     address = _return_address(inner, client)
     try:

@@ -141,6 +141,7 @@ def test_an_invented_reference_is_a_page_here(app: Flask, browser: FlaskClient, 
         ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
         ({"request_uri": PREFIX + "x"}, "invalid_request"),
         ({"request": "garbage"}, "invalid_request_object"),
+        ({"request": "garbage", "redirect_uri": None}, "invalid_request_object"),
         ({"client_id": "other"}, "invalid_client"),
     ],
 )
