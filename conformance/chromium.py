@@ -1,8 +1,10 @@
 """A real browser, for pages that need one: session management runs scripts in frames of two origins."""
 
 import contextlib
+import json
 import tempfile
 import time
+from pathlib import Path
 
 import pages
 from playwright.sync_api import Error
@@ -10,6 +12,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import sync_playwright
 
 SECONDS = 60
+LETS_COOKIES_THROUGH = {"profile": {"block_third_party_cookies": False, "cookie_controls_mode": 0}}
 QUIET = 16
 """Half seconds: the suite's frames take some to speak with ours."""
 FLAGS = ("--no-sandbox", "--disable-features=ThirdPartyStoragePartitioning,TrackingProtection3pcd")
@@ -22,6 +25,9 @@ class Chromium:
     def __init__(self) -> None:
         self._playwright = sync_playwright().start()
         self._profile = tempfile.TemporaryDirectory()  # a private window would keep third-party cookies out
+        settings = Path(self._profile.name) / "Default"
+        settings.mkdir()
+        (settings / "Preferences").write_text(json.dumps(LETS_COOKIES_THROUGH), encoding="utf-8")
         self._context = self._playwright.chromium.launch_persistent_context(
             self._profile.name,
             executable_path="/usr/bin/chromium",
