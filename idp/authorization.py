@@ -23,7 +23,8 @@ from .models import Client
 class Authorization:
     """One sign-in for one client; its tokens descend from it and end with it."""
 
-    account_id: str
+    account_id: str | None
+    """Nobody's, where the client asked for itself (RFC 6749 §4.4)."""
     client_id: str
     scope: tuple[str, ...]
     auth_time: int

@@ -212,8 +212,8 @@ class ClientMetadata(BaseModel):
 
     @field_validator("scope")
     @classmethod
-    def _scopes_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return rules.scopes(value)
+    def _scopes_exist(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return rules.scopes(value, _policy(info).scopes)
 
     @field_validator("default_acr_values")
     @classmethod

@@ -20,6 +20,7 @@ from keys.algorithms import SIGNING
 from keys.algorithms import from_jwk
 
 from . import redirects
+from . import resources
 from .claims import SCOPES
 from .client_keys import MAX_KEYS
 from .grants import GRANTS
@@ -48,6 +49,7 @@ class Policy:
 
     response_types: tuple[str, ...] = ("code",)
     signing_algorithms: tuple[str, ...] = SIGNING
+    scopes: tuple[str, ...] = tuple(SCOPES)
     https_only: bool = False
     """Whether pages and endpoints of a client on the own machine are refused: registered by strangers they are
     nobody's."""
@@ -55,7 +57,8 @@ class Policy:
     @classmethod
     def current(cls, *, https_only: bool = False) -> "Policy":
         """That of the running provider."""
-        return cls(offered_response_types(), provider.keys.algorithms, https_only)
+        known = (*SCOPES, *resources.scopes())
+        return cls(offered_response_types(), provider.keys.algorithms, known, https_only)
 
 
 def names(value: dict[str, str]) -> dict[str, str]:
@@ -111,11 +114,11 @@ def response_type(value: str) -> str:
     raise ValueError(f"choose among {', '.join(RESPONSE_TYPES)}")
 
 
-def scopes(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Scopes of this provider, in their usual order."""
-    if unknown := sorted(set(value) - set(SCOPES)):
-        raise ValueError(f"there is no {', '.join(map(ascii, unknown))}; choose among {', '.join(SCOPES)}")
-    return tuple(name for name in SCOPES if name in value)
+def scopes(value: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Scopes of this provider and its resources, in their usual order."""
+    if unknown := sorted(set(value) - set(known)):
+        raise ValueError(f"there is no {', '.join(map(ascii, unknown))}; choose among {', '.join(known)}")
+    return tuple(name for name in known if name in value)
 
 
 def one_of(value: str, choices: Iterable[str]) -> str:

@@ -33,8 +33,9 @@ class DecoupledGrant(TokenGrant):
         if account is None or not authorization.holds(account):
             raise InvalidGrantError("The request is not known.")
         authorization = self.bound(authorization.within(client))
+        limited = self.limited(authorization)
         refresh_token = None
         if "offline_access" in authorization.scope and "refresh_token" in client.grant_types:
             with set_aside(account, client):
                 refresh_token = families.start(authorization)
-        return tokens.mint(authorization, account, client, refresh_token=refresh_token)
+        return tokens.mint(limited, account, client, refresh_token=refresh_token)

@@ -9,6 +9,7 @@ from keys.algorithms import ACCEPTED
 from . import assurance
 from . import client_auth
 from . import dpop
+from . import resources
 from . import session_management
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
@@ -53,7 +54,8 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         **_certificates(endpoints),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
-        "scopes_supported": list(SCOPES),
+        "scopes_supported": [*SCOPES, *resources.scopes()],
+        **_details(),
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),
         "claims_parameter_supported": True,
@@ -99,6 +101,12 @@ def _certificates(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "tls_client_certificate_bound_access_tokens": settings.client_certificate_header is not None,
         **({"mtls_endpoint_aliases": aliases} if settings.mtls_base else {}),
     }
+
+
+def _details() -> dict[str, list[str]]:
+    """The types of rich authorization requests, where there are any (RFC 9396 §10)."""
+    types = provider.settings.authorization_details_types
+    return {"authorization_details_types_supported": list(types)} if types else {}
 
 
 def _claims() -> list[str]:

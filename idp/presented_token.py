@@ -11,17 +11,22 @@ from flask import Blueprint
 from flask import Response
 from flask import request
 
+from . import assurance
 from . import dpop
+from . import resources
 from . import sender_constraint
 from . import tokens
+from .clock import epoch
 from .parameters import FORM
 from .parameters import Malformed
 from .parameters import read_form
+from .provider import provider
 from .server import server
 from .tokens import AccessToken
 
 BEARER = "Bearer"
 DPOP = "DPoP"
+METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
 class NotAdmitted(OAuth2Error):  # type: ignore[misc]
@@ -71,14 +76,30 @@ class InsufficientScope(NotAdmitted):
         super().__init__(f"The scope {scope} is required.")
 
 
+class InsufficientAuthentication(NotAdmitted):
+    """The token lives, but its person was not proven well enough, or too long ago, for this (RFC 9470 §3)."""
+
+    error = "insufficient_user_authentication"
+    description = "A stronger or more recent sign-in is required."
+    status_code = 401
+
+    def __init__(self, acr: str | None, max_age: int | None) -> None:
+        super().__init__()
+        self._needed = {"acr_values": acr, "max_age": None if max_age is None else str(max_age)}
+
+    def challenge(self) -> dict[str, str]:
+        """With what the client is to ask for in its next authorization request."""
+        return {**super().challenge(), **{name: value for name, value in self._needed.items() if value is not None}}
+
+
 class BadPresentation(NotAdmitted, InvalidRequestError):  # type: ignore[misc]
     """The token came twice, or in a place where none belongs."""
 
     description = "The access token must be sent once, in the header or in a form."
 
 
-def find(scope: str) -> AccessToken:
-    """The access token of this request, which must have the scope; raises `NotAdmitted`."""
+def find(scope: str, resource: str) -> AccessToken:
+    """The access token of this request, which must be for this resource and have the scope; raises `NotAdmitted`."""
     scheme, token = _presented()
     found = tokens.find(token)
     if found is None or not _suits(scheme, found.authorization.confirmation):
@@ -86,16 +107,20 @@ def find(scope: str) -> AccessToken:
     _check_hands(found, token)
     if scope not in found.authorization.scope:
         raise InsufficientScope(scope)
+    if resource not in resources.audience(found.authorization):
+        raise InvalidToken()
+    _check_sign_in(found, resource)
     return found
 
 
 def init_blueprint(blueprint: Blueprint, realm: str) -> None:
-    """Answer what keeps a resource closed, with a challenge for each scheme."""
+    """Answer what keeps a resource closed, with a challenge per scheme that leads to its metadata (RFC 9728 §5)."""
 
     def refuse(error: NotAdmitted) -> Response:
         response: Response = server.handle_error_response(None, error)
+        more = {"resource_metadata": f"{provider.settings.issuer}{METADATA_PATH}/{realm}"}
         for scheme, told in _challenges(error).items():
-            text = ", ".join(f'{name}="{value}"' for name, value in {"realm": realm, **told}.items())
+            text = ", ".join(f'{name}="{value}"' for name, value in {"realm": realm, **told, **more}.items())
             response.headers.add("WWW-Authenticate", f"{scheme} {text}")
         return response
 
@@ -121,6 +146,19 @@ def _check_hands(found: AccessToken, token: str) -> None:
         raise InvalidProof() from None
     if not is_held:
         raise InvalidToken()
+
+
+def _check_sign_in(found: AccessToken, resource: str) -> None:
+    """What the operator wants of the person's sign-in, for this resource and for this client's tokens (RFC 9470 §3)."""
+    policy, authorization = resources.of(resource), found.authorization
+    proofs = [assurance.Proof(method, authorization.auth_time) for method in authorization.amr]
+    wanted = (
+        assurance.strongest(policy.acr, found.client.minimum_acr) if policy.acr or found.client.minimum_acr else None
+    )
+    is_weak = wanted is not None and not assurance.reaches(proofs, wanted)
+    is_old = policy.max_age is not None and epoch() - authorization.auth_time > policy.max_age
+    if is_weak or is_old:
+        raise InsufficientAuthentication(wanted if is_weak else None, policy.max_age if is_old else None)
 
 
 def _presented() -> tuple[str, str]:

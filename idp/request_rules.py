@@ -19,6 +19,7 @@ from authlib.oidc.core.errors import RegistrationNotSupportedError
 from . import claims as claim_rules
 from . import id_token
 from . import profiles
+from . import resources
 from . import sender_constraint
 from .models import Client
 from .parameters import Parameters
@@ -147,12 +148,18 @@ def scope(params: Parameters, client: Client) -> tuple[str, ...]:
         raise InvalidScopeError("The scope is malformed.")
     if "openid" not in asked or "openid" not in client.scope:
         raise InvalidScopeError("The scope must contain openid.")
-    return tuple(name for name in claim_rules.SCOPES if name in asked and may_have(client, name))
+    known = (*claim_rules.SCOPES, *resources.scopes())
+    return tuple(name for name in known if name in asked and may_have(client, name))
 
 
 def may_have(client: Client, scope: str) -> bool:
-    """Whether the client is registered for this scope, and for what it leads to."""
+    """Whether the client is registered for this scope, and for what it leads to.
+
+    Scopes of resources are for applications of the fund: there is no word for them that others' people could agree to.
+    """
     if scope == "offline_access" and "refresh_token" not in client.grant_types:
+        return False
+    if scope not in claim_rules.SCOPES and not client.first_party:
         return False
     return scope in client.scope
 

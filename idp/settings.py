@@ -26,6 +26,9 @@ from pydantic_settings import BaseSettings
 from pydantic_settings import NoDecode
 from pydantic_settings import SettingsConfigDict
 
+from .assurance import ACR_VALUES
+from .protected_resource import ProtectedResource
+
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SECRETS_FOLDER = Path("/run/secrets")
 
@@ -86,6 +89,12 @@ class Settings(BaseSettings):
     software_statement_issuers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Whose signed statements about applications are believed: `{"https://fund.ch": {"jwks_uri": "https://…"}}`, or
     `jwks` with the keys themselves."""
+
+    resources: tuple[ProtectedResource, ...] = ()
+    """The APIs that take access tokens from here: `[{"uri": "https://api.fund.ch", "scopes": ["benefits.read"], …}]`;
+    the other members are those of `idp/protected_resource.py`. Userinfo is one of them: `<issuer>/userinfo`."""
+    authorization_details_types: tuple[str, ...] = ()
+    """The types of rich authorization requests that applications of this fund use, named in discovery (RFC 9396)."""
 
     # The fund and its words
     portal: str = "myVPK"
@@ -298,6 +307,16 @@ class Settings(BaseSettings):
         if parts.scheme != "https" or not parts.hostname or parts.path or parts.query or parts.fragment:
             raise ValueError("give an https address without path, for example https://mtls.login.fund.ch")
         return value
+
+    @model_validator(mode="after")
+    def _resources_fit(self) -> "Settings":
+        if len({each.uri for each in self.resources}) < len(self.resources):
+            raise ValueError("resources: describe each uri once")
+        if any((each.seconds or 0) > self.access_token_seconds for each in self.resources):
+            raise ValueError("resources: seconds cannot exceed IDP_ACCESS_TOKEN_SECONDS")
+        if any(each.acr not in {None, *ACR_VALUES} for each in self.resources):
+            raise ValueError(f"resources: acr is one of {', '.join(ACR_VALUES)}")
+        return self
 
     @model_validator(mode="after")
     def _certificates_come_through_a_proxy(self) -> "Settings":

@@ -14,6 +14,7 @@ from authlib.oauth2.rfc6749 import UnauthorizedClientError
 from flask import request as http
 
 from . import sender_constraint
+from . import token_limits
 from .authorization import Authorization
 from .db import Base
 from .db import db
@@ -55,6 +56,13 @@ class TokenGrant(BaseGrant, TokenEndpointMixin, ABC):  # type: ignore[misc]
     def bound(self, authorization: Authorization) -> Authorization:
         """The same, bound to the key of this request: what every token of this answer is minted from."""
         return replace(authorization, confirmation=self.confirmation)
+
+    def limited(self, authorization: Authorization) -> Authorization:
+        """The same, for the resources and details this request names: what the access token is minted from.
+
+        Refresh tokens stand for everything that was granted (RFC 8707 §2.2).
+        """
+        return token_limits.limited(authorization, self.request.params, self.request.client)
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Consume first, mint second: `redeem` does both."""

@@ -19,6 +19,7 @@ from . import health
 from . import interaction
 from . import introspection
 from . import jwks
+from . import protected_resource
 from . import pushed_authorization
 from . import registration
 from . import revocation
@@ -28,7 +29,7 @@ from . import userinfo
 ENDPOINTS = (
     *(authorize, pushed_authorization, interaction, end_session, check_session),
     *(device_authorization, backchannel_authentication, device),
-    *(token, userinfo, introspection, revocation, jwks, discovery),
+    *(token, userinfo, protected_resource, introspection, revocation, jwks, discovery),
     *(registration, health, dev_outbox),
 )
 

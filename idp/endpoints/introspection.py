@@ -1,4 +1,4 @@
-"""Introspection: whether a token lives, told to the client it was issued to (RFC 7662)."""
+"""Introspection: whether a token lives, told to the client that has it and to its resource (RFC 7662)."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from flask import request as http
 
 from .. import api
 from .. import families
+from .. import resources
 from .. import sender_constraint
 from .. import subjects
 from .. import tokens
@@ -21,6 +22,7 @@ from ..models import Account
 from ..models import Client
 from ..provider import provider
 from ..server import server
+from ..tokens import AccessToken
 
 SIGNED = "application/token-introspection+jwt"
 
@@ -43,7 +45,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             raise InvalidRequestError("The token is missing.")
 
     def authenticate_token(self, request: OAuth2Request, client: Client) -> dict[str, Any] | None:
-        """What is known of the token; it must be this client's."""
+        """What is known of the token; it must be this client's, or for the resource that this client is."""
         self.check_params(request, client)
         g.introspecting = client
         token = request.form["token"]
@@ -88,12 +90,19 @@ def _signed(facts: dict[str, Any], client: Client) -> Response:
 
 def _of_access_token(token: str, client: Client) -> dict[str, Any] | None:
     found = tokens.find(token)
-    if found is None or found.client.client_id != client.client_id:
+    if found is None or not _concerns(found, client):
         return None
-    facts = _facts(found.authorization, client, found.issued_at, found.expires_at)
-    confirmation = found.authorization.confirmation
-    bound = {"cnf": dict(confirmation)} if confirmation else {}
-    return {"token_type": sender_constraint.token_type(confirmation), **facts, **bound}
+    authorization = found.authorization
+    confirmation, audience = authorization.confirmation, resources.audience(authorization)
+    facts = _facts(authorization, found.client, found.issued_at, found.expires_at)
+    facts["aud"] = audience[0] if len(audience) == 1 else list(audience)
+    if confirmation:
+        facts["cnf"] = dict(confirmation)
+    return {"token_type": sender_constraint.token_type(confirmation), **facts}
+
+
+def _concerns(found: AccessToken, client: Client) -> bool:
+    return found.client.client_id == client.client_id or resources.may_introspect(client.client_id, found.authorization)
 
 
 def _of_refresh_token(token: str, client: Client) -> dict[str, Any] | None:
@@ -109,14 +118,16 @@ def _of_refresh_token(token: str, client: Client) -> dict[str, Any] | None:
 
 
 def _facts(authorization: Authorization, client: Client, issued_at: int, expires_at: int) -> dict[str, Any]:
+    account_id, details = authorization.account_id, authorization.authorization_details
     return {
         "iss": provider.settings.issuer,
-        "sub": subjects.of(authorization.account_id, client),
+        "sub": client.client_id if account_id is None else subjects.of(account_id, client),
         "aud": client.client_id,
         "client_id": client.client_id,
         "scope": " ".join(authorization.scope),
         "iat": issued_at,
         "exp": expires_at,
-        "auth_time": authorization.auth_time,
+        **({"auth_time": authorization.auth_time} if account_id is not None else {}),
         **({"acr": authorization.acr} if authorization.acr else {}),
+        **({"authorization_details": [dict(each) for each in details]} if details else {}),
     }

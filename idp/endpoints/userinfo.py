@@ -9,6 +9,7 @@ from flask import jsonify
 from .. import api
 from .. import claims
 from .. import presented_token
+from .. import resources
 from ..client_encryption import encrypted
 from ..models import Client
 from ..provider import provider
@@ -22,9 +23,11 @@ presented_token.init_blueprint(blueprint, realm="userinfo")
 @blueprint.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """The claims that the token's scopes and its claims request open, in the client's form."""
-    found = presented_token.find("openid")
-    authorization = found.authorization
-    stated: dict[str, Any] = claims.for_userinfo(found.account, found.client, authorization.scope, authorization.claims)
+    found = presented_token.find("openid", resources.userinfo())
+    authorization, account = found.authorization, found.account
+    if account is None:
+        raise presented_token.InvalidToken()
+    stated: dict[str, Any] = claims.for_userinfo(account, found.client, authorization.scope, authorization.claims)
     response = _answer(stated, found.client)
     response.headers["Cache-Control"] = "no-store"
     return response

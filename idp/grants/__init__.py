@@ -2,7 +2,8 @@
 
 from .authorization_code import AuthorizationCodeGrant
 from .ciba import CibaGrant
+from .client_credentials import ClientCredentialsGrant
 from .device_code import DeviceCodeGrant
 from .refresh_token import RefreshTokenGrant
 
-GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, DeviceCodeGrant, CibaGrant)
+GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant, DeviceCodeGrant, CibaGrant)

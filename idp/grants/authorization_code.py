@@ -70,9 +70,10 @@ class AuthorizationCodeGrant(TokenGrant):
         if account is None or not authorization.holds(account) or _is_over(authorization):
             raise InvalidGrantError("The code is not valid.")
         authorization = self.bound(authorization.within(client))
+        limited = self.limited(authorization)
         with set_aside(account, client):
             refresh_token = _start_family(authorization, client)
-        return tokens.mint(authorization, account, client, refresh_token=refresh_token, nonce=authorization.nonce)
+        return tokens.mint(limited, account, client, refresh_token=refresh_token, nonce=authorization.nonce)
 
 
 def _take(code: str, client: Client) -> dict[str, Any]:

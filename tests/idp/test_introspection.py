@@ -64,7 +64,8 @@ def test_a_living_access_token_is_told_with_its_facts(
     assert facts["token_type"] == "Bearer"
     assert facts["iss"] == "http://localhost:8400"
     assert facts["sub"] == account.id
-    assert facts["client_id"] == facts["aud"] == "portal"
+    assert facts["client_id"] == "portal"
+    assert facts["aud"] == "http://localhost:8400/userinfo"
     assert facts["scope"] == SCOPE
     assert facts["exp"] - facts["iat"] == 300
     assert facts["auth_time"] == session.proofs[0].at

@@ -63,7 +63,9 @@ def test_without_a_token_only_the_scheme_is_told(app: Flask, browser: FlaskClien
     """RFC 6750 §3.1: the response SHOULD NOT include an error code."""
     for response in (browser.get("/userinfo"), browser.post("/userinfo"), browser.post("/userinfo", data={"x": "1"})):
         assert response.status_code == 401
-        assert response.headers["WWW-Authenticate"] == 'Bearer realm="userinfo"'
+        offers = response.headers.getlist("WWW-Authenticate")
+        assert [offer.split()[0] for offer in offers] == ["Bearer", "DPoP"]
+        assert not any("error" in offer for offer in offers)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Client credentials: a token for the client itself, nobody's account behind it (RFC 6749 §4.4)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidScopeError
+from authlib.oauth2.rfc6749 import UnauthorizedClientError
+
+from .. import request_rules
+from .. import resources
+from .. import tokens
+from ..authorization import Authorization
+from ..clock import epoch
+from ..models import Client
+from ..token_grant import TokenGrant
+
+
+class ClientCredentialsGrant(TokenGrant):
+    """Mints an access token, and nothing else, for scopes of resources: those of OpenID Connect are about people."""
+
+    GRANT_TYPE = "client_credentials"
+
+    def redeem(self, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
+        """Everything is in the request: what is asked is granted as far as it is open to the client."""
+        if client.is_public:
+            raise UnauthorizedClientError("The client may not use this grant_type.")
+        params = self.request.params
+        authorization = Authorization(
+            account_id=None,
+            client_id=client.client_id,
+            scope=_scope(form.get("scope"), client),
+            auth_time=epoch(),
+            acr=None,
+            amr=(),
+            resource=request_rules.resource(params, client),
+            authorization_details=request_rules.authorization_details(params, client),
+        )
+        return tokens.mint(self.bound(authorization), None, client)
+
+
+def _scope(asked: str | None, client: Client) -> tuple[str, ...]:
+    """The scopes asked for, or all that are open (RFC 6749 §3.3)."""
+    allowed = tuple(scope for scope in resources.scopes() if scope in client.scope)
+    if asked is None:
+        return allowed
+    wanted = set(asked.split())
+    if not wanted <= set(allowed):
+        raise InvalidScopeError("The scope is not open to the client itself.")
+    return tuple(scope for scope in allowed if scope in wanted)

@@ -1,0 +1,44 @@
+"""Token limits: what a request makes of its access token, within what was granted (RFC 8707 §2.2, RFC 9396 §6)."""
+
+from dataclasses import replace
+
+from . import request_rules
+from . import resources
+from .authorization import Authorization
+from .models import Client
+from .parameters import Parameters
+
+
+def limited(authorization: Authorization, params: Parameters, client: Client) -> Authorization:
+    """The same, for the resources and details the client names now; fewer are possible, more are not."""
+    return replace(
+        authorization,
+        resource=_resource(authorization, params.get_all("resource"), client),
+        authorization_details=_details(authorization, params, client),
+    )
+
+
+def _resource(authorization: Authorization, asked: tuple[str, ...], client: Client) -> tuple[str, ...]:
+    """Of the resources granted, or of the client's own where none was named; userinfo goes with `openid`.
+
+    What was taken from the client since is not granted any more; a token for nothing would be one for anything.
+    """
+    granted = tuple(each for each in authorization.resource if each in client.resources)
+    if authorization.resource and not granted:
+        raise request_rules.InvalidTarget()
+    within = {*(granted or client.resources), *([resources.userinfo()] if "openid" in authorization.scope else [])}
+    if not set(asked) <= within:
+        raise request_rules.InvalidTarget()
+    return asked or granted
+
+
+def _details(authorization: Authorization, params: Parameters, client: Client) -> tuple[dict[str, object], ...]:
+    granted = tuple(
+        dict(each)
+        for each in authorization.authorization_details
+        if each.get("type") in client.authorization_details_types
+    )
+    asked = tuple(dict(each) for each in request_rules.authorization_details(params, client))
+    if any(each not in granted for each in asked):
+        raise request_rules.InvalidAuthorizationDetails()
+    return asked or granted
