@@ -74,4 +74,4 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help run reset test test-fast lint format types flows migration lock up clean
+.PHONY: help run reset test test-fast lint format types conformance flows migration lock up clean
