@@ -12,6 +12,7 @@ from authlib.oidc.core.errors import LoginRequiredError
 from flask import Response
 from sqlalchemy import select
 
+from . import answers
 from . import assurance
 from . import audit
 from . import backchannel_logout
@@ -65,24 +66,20 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
     if request is None:
         return _end_visit(interaction, before)
     if client is None or not client.is_active or not _may_still_return(request, client):
-        interactions.finish(interaction)
-        return errors.client_error("client or redirect_uri withdrawn")
+        return _finish(interaction, errors.client_error("client or redirect_uri withdrawn"))
     try:
         account, proofs = _check(interaction, request, client, before)
     except OAuth2Error as error:
-        interactions.finish(interaction)
-        return _refuse(request, error)
+        return _finish(interaction, _refuse(request, error))
     if not pushed.use_up(request):
-        interactions.finish(interaction)
-        return errors.client_error("pushed request answered before")
+        return _finish(interaction, errors.client_error("pushed request answered before"))
     session, is_new = _session(account, proofs, before)
     response = _answer(request, client, account, session, proofs)
     if is_new or sessions.needs_keeping(session, client.client_id):
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
         sessions.keep(session, response, renew=is_new)
-    interactions.finish(interaction)
     _record("authorization", session, before, client)
-    return response
+    return _finish(interaction, response)
 
 
 def deny(interaction: Interaction) -> Response:
@@ -90,6 +87,13 @@ def deny(interaction: Interaction) -> Response:
     if interaction.request is None:
         return responses.go("/signin")
     return _refuse(interaction.request, AccessDeniedError("The person declined."))
+
+
+def _finish(interaction: Interaction, response: Response) -> Response:
+    """Over; where it led is kept first, so that whoever presses twice is sent the same way again."""
+    answers.keep(interaction, response)
+    interactions.finish(interaction)
+    return response
 
 
 def _check(
@@ -251,14 +255,12 @@ def _end_visit(interaction: Interaction, before: Session | None) -> Response:
     account = interaction.account
     proofs = living_proofs(interaction, account, before) if account is not None and account.is_active else []
     if account is None or not assurance.reaches(proofs, demanded(None, None)):
-        interactions.finish(interaction)
-        return responses.go("/signin")
+        return _finish(interaction, responses.go("/signin"))
     response = _way_on()
     session, is_new = _session(account, proofs, before)
     sessions.keep(session, response, renew=is_new)
-    interactions.finish(interaction)
     _record("sign_in", session, before, None)
-    return response
+    return _finish(interaction, response)
 
 
 def origins_ahead(interaction: Interaction) -> list[str]:

@@ -17,7 +17,6 @@ from flask import request
 from werkzeug.exceptions import NotFound
 from wtforms import Form
 
-from .. import answers
 from .. import interaction as interactions
 from .. import pages
 from .. import session as sessions
@@ -52,7 +51,7 @@ def open_page(interaction: Interaction) -> Response:
     """Send the person to the page that is due, sending its challenge once; nothing due answers the client."""
     page = _advance(interaction)
     if page is None:
-        return _end(interaction)
+        return resume(interaction)
     response = make_response(redirect(address(interaction, *page), 303))
     interactions.bind(interaction, response)
     return response
@@ -215,7 +214,7 @@ def _follow(interaction: Interaction) -> Response:
     """Go where the facts now lead: the next page, or back to the client."""
     page = _advance(interaction)
     if page is None:
-        return _end(interaction)
+        return resume(interaction)
     interactions.save(interaction)
     return make_response(redirect(address(interaction, *page), 303))
 
@@ -259,7 +258,7 @@ def _see(interaction: Interaction) -> Response:
     """Show where the person stands; under the lease, since there may be nothing left but to answer the client."""
     page = _due(interaction)
     if page is None:
-        return _end(interaction)
+        return resume(interaction)
     return make_response(redirect(address(interaction, *page), 303))
 
 
@@ -269,13 +268,6 @@ def _see_alone(interaction: Interaction) -> Response:
         return _see(interaction)
     with interactions.lease(interaction.id):
         return _see(_load(interaction.id))
-
-
-def _end(interaction: Interaction) -> Response:
-    """Answer the client; whoever presses twice is sent the same way again."""
-    response = resume(interaction)
-    answers.keep(interaction, response)
-    return response
 
 
 def _ask_anew(interaction: Interaction, flow: Flow, step: Step, form: Form) -> Response:
