@@ -48,6 +48,21 @@ class Chromium:
             quiet, last = (quiet + 1, last) if page.url == last else (0, page.url)
             page.wait_for_timeout(500)
 
+    def confirm(self, code: str, *, refuse: bool) -> None:
+        """Type the code of a mail, sign in, and answer; until the page that says to go on elsewhere."""
+        page = self._context.new_page()
+        page.goto(f"{pages.OP}/device")
+        page.fill("input[name=user_code]", code)
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and not page.url.startswith((f"{pages.OP}/device/done", pages.REFUSED)):
+            with contextlib.suppress(Error):
+                if refuse and "/consent/" in page.url:
+                    page.click("main a[href*='/cancel']")
+                else:
+                    _press(page)
+            page.wait_for_timeout(200)
+        page.close()
+
     def close(self) -> None:
         """End the browser."""
         self._context.close()

@@ -1,6 +1,7 @@
 """The plans of FAPI: clients that an operator registers, with keys and certificates made for this run."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pages
@@ -18,33 +19,73 @@ RESOURCE = "https://op.test:9444/userinfo"
 SCOPE = "openid profile email offline_access"
 WAYS = ("private_key_jwt", "mtls")
 BINDINGS = ("dpop", "mtls")
+REQUESTS = ("by_value", "pushed")
+ANSWERS = ("plain_response", "jarm")
 
 
 def plans(suite: str) -> tuple[Plan, ...]:
-    """FAPI 2.0 Security Profile and Message Signing, each way of authentication with each way of binding tokens."""
+    """FAPI 2.0 Security Profile and Message Signing, FAPI 1.0 Advanced; each way of authentication with each way on."""
     pairs = [(way, binding) for way in WAYS for binding in BINDINGS]
     return (
         *(_fapi2(suite, "fapi2-sp", "fapi2", way, binding) for way, binding in pairs),
         *(_fapi2(suite, "fapi2-ms", "fapi2_message_signing", way, binding) for way, binding in pairs),
+        *(_fapi1(suite, way, request, answer) for way in WAYS for request in REQUESTS for answer in ANSWERS),
     )
 
 
 def _fapi2(suite: str, short: str, profile: str, way: str, binding: str) -> Plan:
-    name = f"{short}-{way.replace('_', '-')}-{binding}"
     variant = {
         "client_auth_type": way,
         "sender_constrain": binding,
         "openid": "openid_connect",
         "fapi_profile": "plain_fapi",
     }
-    plan = "fapi2-security-profile-final-test-plan"
+    kind = "security-profile"
     if profile == "fapi2_message_signing":
-        plan = "fapi2-message-signing-final-test-plan"
+        kind = "message-signing"
         variant |= {"fapi_request_method": "signed_non_repudiation", "fapi_response_mode": "jarm"}
-    callback = f"{suite.rstrip('/')}/test/a/{name}/callback"
-    one = _client(f"{name}-1", profile, way, binding, callback)
-    two = _client(f"{name}-2", profile, way, binding, f"{callback}?dummy1=lorem&dummy2=ipsum")
-    config = {
+    plan = Plan(f"{short}-{way.replace('_', '-')}-{binding}", f"fapi2-{kind}-final-test-plan", variant)
+    return _with_clients(suite, plan, profile, binding)
+
+
+def _fapi1(suite: str, way: str, request: str, answer: str) -> Plan:
+    """Tokens are always bound to the certificate; the code travels beside an ID token, or in a signed answer."""
+    variant = {
+        "client_auth_type": way,
+        "fapi_profile": "plain_fapi",
+        "fapi_auth_request_method": request,
+        "fapi_response_mode": answer,
+    }
+    name = "-".join(("fapi1-adv", way, request, answer)).replace("_", "-")
+    kinds = "code" if answer == "jarm" else "code id_token"
+    plan = Plan(name, "fapi1-advanced-final-test-plan", variant)
+    return _with_clients(suite, plan, "fapi1_advanced", "mtls", kinds)
+
+
+def _with_clients(suite: str, plan: Plan, profile: str, binding: str, kinds: str = "code") -> Plan:
+    """The plan with two clients; the second one's address has a query."""
+    callback = f"{suite.rstrip('/')}/test/a/{plan.name}/callback"
+    addresses = {"1": callback, "2": f"{callback}?dummy1=lorem&dummy2=ipsum"}
+    one, two = (
+        client(
+            f"{plan.name}-{number}",
+            profile,
+            plan.variant["client_auth_type"],
+            binding,
+            redirect_uris=[address],
+            response_types=[kinds],
+            grant_types=["authorization_code", "refresh_token", *(["implicit"] if "id_token" in kinds else [])],
+            authorization_signed_response_alg="ES256",
+        )
+        for number, address in addresses.items()
+    )
+    registered = (one["registered"], two["registered"])
+    return replace(plan, config=configuration(plan.name, one, two), clients=registered)
+
+
+def configuration(name: str, one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    """What the suite is told."""
+    return {
         "alias": name,
         "description": "vpk-idp",
         "server": {"discoveryUrl": DISCOVERY},
@@ -57,10 +98,9 @@ def _fapi2(suite: str, short: str, profile: str, way: str, binding: str) -> Plan
         "browser": pages.BROWSER,
         "override": pages.OVERRIDE,
     }
-    return Plan(name, plan, variant, config, (one["registered"], two["registered"]))
 
 
-def _client(client_id: str, profile: str, way: str, binding: str, callback: str) -> dict[str, Any]:
+def client(client_id: str, profile: str, way: str, binding: str, **more: Any) -> dict[str, Any]:
     """A client as the suite holds it, as it is registered, and its certificate."""
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
     certificate, clear = self_signed(client_id)
@@ -69,14 +109,12 @@ def _client(client_id: str, profile: str, way: str, binding: str, callback: str)
         "client_name": client_id,
         "profile": profile,
         "token_endpoint_auth_method": "private_key_jwt" if way == "private_key_jwt" else "self_signed_tls_client_auth",
-        "redirect_uris": [callback],
-        "grant_types": ["authorization_code", "refresh_token"],
         "scope": f"{SCOPE} address phone pension",
         "id_token_signed_response_alg": "ES256",
-        "authorization_signed_response_alg": "ES256",
         "dpop_bound_access_tokens": binding == "dpop",
         "tls_client_certificate_bound_access_tokens": binding == "mtls",
         "jwks": {"keys": [dict(key.as_dict(private=False)), _of_certificate(certificate)]},
+        **more,
     }
     held = {"client_id": client_id, "scope": SCOPE, "jwks": {"keys": [dict(key.as_dict(private=True))]}}
     return {

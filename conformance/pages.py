@@ -5,6 +5,7 @@ from typing import Any
 OP = "https://op.test:9443"
 EMAIL, PASSWORD = "alice@op.test", "correct-Horse-7-battery"
 """The test person of `idp conformance account`."""
+REFUSED = f"{OP}/device/refused"
 PRIMARY = "//main//button[contains(@class,'primary')]"
 WRONG_REQUEST = "This sign-in request is not correct"
 

@@ -19,3 +19,5 @@ class Plan:
     """What an operator registers before."""
     chromium: bool = False
     """Whether its pages need a browser that keeps to the rules of today's browsers."""
+    confirms: bool = False
+    """Whether the person answers mails in a browser of their own (CIBA)."""

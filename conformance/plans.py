@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import ciba
 import fapi
 import pages
 from plan import Plan
@@ -65,5 +66,5 @@ OPENID: tuple[Plan, ...] = (
 
 
 def plans(suite: str) -> tuple[Plan, ...]:
-    """Every plan; those of FAPI bring clients whose addresses name the suite."""
-    return (*OPENID, *fapi.plans(suite))
+    """Every plan; those of FAPI and CIBA bring clients whose addresses name the suite."""
+    return (*OPENID, *fapi.plans(suite), *ciba.plans(suite))

@@ -16,10 +16,13 @@ from urllib.parse import urlsplit
 
 import requests
 from certificates import write_certificate
+from mail import Mailbox
+from mail import listening
 
 ROOT = Path(__file__).parent.parent
 ISSUER = "https://op.test:9443"
 MTLS_PORT = 9444
+MAIL_PORT = 9425
 PORT = 9480
 SHOWN_SECONDS = 35
 """A worker reads the keys anew every 30 seconds (`keys/ring.py`)."""
@@ -54,6 +57,8 @@ class Provider:
 
     folder: Path
     environment: dict[str, str]
+    mailbox: Mailbox
+    """What it mails to the test person."""
 
     def idp(self, *arguments: str) -> str:
         """Run one of our commands against it."""
@@ -81,7 +86,12 @@ def running(folder: Path, suite: str, trusted: Path | None = None) -> Iterator[P
     """Start everything, and end it by its process ids."""
     folder.mkdir(parents=True, exist_ok=True)
     write_certificate(folder / "op.pem", folder / "op.key", "op.test")
-    provider = Provider(folder, _environment(folder, suite, trusted))
+    with listening(MAIL_PORT) as mailbox:
+        yield from _running(Provider(folder, _environment(folder, suite, trusted), mailbox))
+
+
+def _running(provider: Provider) -> Iterator[Provider]:
+    folder = provider.folder
     provider.idp("migrate")
     provider.idp("conformance", "account")
     client = "ssl_verify_client optional_no_ca;"  # names no authority: a client would send no other certificate
@@ -121,6 +131,9 @@ def _environment(folder: Path, suite: str, trusted: Path | None) -> dict[str, st
         "IDP_MTLS_BASE": f"https://op.test:{MTLS_PORT}",
         "IDP_FETCH_PRIVATE_HOSTS": json.dumps([urlsplit(suite).hostname]),
         **({"IDP_FETCH_CA_FILE": str(trusted)} if trusted else {}),
+        "IDP_SMTP_HOST": "127.0.0.1",
+        "IDP_SMTP_PORT": str(MAIL_PORT),
+        "IDP_SMTP_SECURITY": "none",
         "IDP_SMS_GATEWAY": "ecall",  # nobody needs an SMS here
         "IDP_SMS_USERNAME": "none",
         "IDP_SMS_PASSWORD": "none",

@@ -27,6 +27,8 @@ LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
 FORGETS = "user-rejects-authentication"
+IGNORES = "auth-req-id-expired"
+"""The module in which the person does not answer."""
 
 
 def main() -> int:
@@ -72,7 +74,7 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
             continue
         if FORGETS in module["testModule"]:
             provider.idp("conformance", "account")  # so that consent is asked for again
-        done = _module(suite, made["id"], module, provider, chromium=plan.chromium)
+        done = _module(suite, made["id"], module, provider, plan)
         known["modules"][key] = done
         results.save(given.work, plan.name, known)
         told = f"  {'; '.join(done['findings'])[:230]}" if done["findings"] else ""
@@ -80,9 +82,10 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
     return all(results.is_green(module) for module in known["modules"].values())
 
 
-def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider, *, chromium: bool) -> dict[str, Any]:
-    begun, run, rotated = time.monotonic(), suite.start(plan, module), False
-    browser = Chromium() if chromium else None
+def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider, plan: Plan) -> dict[str, Any]:
+    provider.mailbox.empty()
+    begun, run, rotated = time.monotonic(), suite.start(made, module), False
+    browser = Chromium() if plan.chromium or plan.confirms else None
     visited: set[str] = set()
     info: dict[str, Any] = {}
     while time.monotonic() - begun < LONGEST:
@@ -94,7 +97,9 @@ def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider,
                 provider.rotate_keys()
             rotated = True
             suite.go(run)
-        if browser and info["status"] == "WAITING":
+        if browser and plan.confirms:
+            _confirm(module["testModule"], provider, browser)
+        elif browser and info["status"] == "WAITING":
             _visit(suite, run, visited, browser)
         time.sleep(0.4)
     if browser:
@@ -110,6 +115,13 @@ def _module(suite: Suite, plan: str, module: dict[str, Any], provider: Provider,
         "skipped": results.skipped(log) if info.get("result") == "SKIPPED" else [],
         "seconds": time.monotonic() - begun,
     }
+
+
+def _confirm(module: str, provider: Provider, browser: Chromium) -> None:
+    """What a person does who reads their mails."""
+    code = provider.mailbox.next_code()
+    if code is not None and IGNORES not in module:
+        browser.confirm(code, refuse=FORGETS in module)
 
 
 def _visit(suite: Suite, run: str, visited: set[str], browser: Chromium) -> None:

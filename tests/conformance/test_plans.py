@@ -1,0 +1,95 @@
+"""What the driver brings to the official suite: plans whose clients this provider takes, and mails that are read."""
+
+import smtplib
+import tomllib
+from email.message import EmailMessage
+from typing import Any
+
+import mail
+import plans
+import provider
+import pytest
+import run
+from flask import Flask
+
+from admin.client_description import describe
+from idp.client_rules import Policy
+from tests.services import free_port
+
+SUITE = "https://localhost.emobix.co.uk:8443"
+PLANS = plans.plans(SUITE)
+JUDGED = {
+    "oidcc": 18,
+    "fapi2-security-profile-final": 4,
+    "fapi2-message-signing-final": 4,
+    "fapi1-advanced-final": 8,
+    "fapi-ciba-id1": 4,
+}
+
+
+def test_every_plan_that_providers_are_certified_by_is_there() -> None:
+    counted = {kind: sum(plan.plan.startswith(f"{kind}-") for plan in PLANS) for kind in JUDGED}
+
+    assert counted == JUDGED
+    assert len({plan.name for plan in PLANS}) == len(PLANS)
+
+
+@pytest.mark.parametrize("plan", [plan for plan in PLANS if plan.clients], ids=lambda plan: plan.name)
+def test_its_clients_can_be_registered_by_an_operator(app: Flask, plan: Any) -> None:
+    """As the driver writes them into clients.toml."""
+    text = "\n".join(provider._toml(client) for client in plan.clients)
+
+    for entry in tomllib.loads(text)["client"]:
+        assert describe(entry, Policy(response_types=("code", "code id_token"))).client_id.startswith(plan.name)
+    assert {plan.config["client"]["client_id"], plan.config["client2"]["client_id"]} == {
+        client["client_id"] for client in plan.clients
+    }
+
+
+def test_no_plan_hands_the_provider_a_private_key() -> None:
+    for plan in PLANS:
+        for client in plan.clients:
+            assert all("d" not in key for key in client["jwks"]["keys"])
+
+
+def test_the_mail_to_the_test_person_gives_its_code_once() -> None:
+    port = free_port()
+    with mail.listening(port) as mailbox, smtplib.SMTP("127.0.0.1", port) as connection:
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = "a@op.test", "alice@op.test", "Confirm"
+        message.set_content("Your code:\n\n    BCDF-GHJK\n")
+        connection.send_message(message)
+
+        assert mailbox.next_code() == "BCDF-GHJK"
+        assert mailbox.next_code() is None
+
+
+class _Browser:
+    def __init__(self) -> None:
+        self.confirmed: list[tuple[str, bool]] = []
+
+    def confirm(self, code: str, *, refuse: bool) -> None:
+        self.confirmed.append((code, refuse))
+
+
+class _Provider:
+    class mailbox:
+        @staticmethod
+        def next_code() -> str:
+            return "BCDF-GHJK"
+
+
+@pytest.mark.parametrize(
+    ("module", "confirmed"),
+    [
+        ("fapi-ciba-id1", [("BCDF-GHJK", False)]),
+        ("fapi-ciba-id1-user-rejects-authentication", [("BCDF-GHJK", True)]),
+        ("fapi-ciba-id1-auth-req-id-expired", []),
+    ],
+)
+def test_the_person_allows_refuses_or_does_nothing_as_the_module_wants(module: str, confirmed: Any) -> None:
+    browser = _Browser()
+
+    run._confirm(module, _Provider(), browser)
+
+    assert browser.confirmed == confirmed
