@@ -21,6 +21,9 @@ test: $(VENV)/.dev ## the whole test suite; what misses a service is skipped and
 test-fast: $(VENV)/.dev ## only what failed last time, then the rest, until the first failure; no browser, no second database
 	$(BIN)/python -m pytest -x --failed-first --ignore=tests/journeys --ignore=tests/clients -k 'not postgres' $(ARGS)
 
+attacks: $(VENV)/.dev ## every attack of tests/attacks, those that take minutes too
+	$(BIN)/python -m pytest tests/attacks -m '' -n auto $(ARGS)
+
 lint: $(VENV)/.dev ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,4 +77,4 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help run reset test test-fast lint format types conformance flows migration lock up clean
+.PHONY: help run reset test test-fast attacks lint format types conformance flows migration lock up clean

@@ -1,0 +1,373 @@
+"""What attacks are aimed at: a running provider, the applications registered at it, and people who are signed in.
+
+Every browser has an address of its own (all of 127/8 is this machine), so that ceilings per address count only where a
+test means them to.
+"""
+
+import csv
+import json
+import secrets
+from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+from urllib.parse import parse_qsl
+from urllib.parse import urlsplit
+
+import requests
+from live import Live
+from live import Person
+from oidc import CHALLENGE
+from oidc import VERIFIER
+from proofs import assertion
+from proofs import jwks
+from pyotp import TOTP
+from requests.adapters import HTTPAdapter
+from sqlalchemy import create_engine
+from sqlalchemy import text
+from visitor import ahv
+from walk import Page
+from walk import Walker
+from walk import e164
+from walk import expect
+from walk import totp_secret
+
+CALLBACK = "https://rp.example/cb"
+LOOPBACK_CALLBACK = "http://127.0.0.1/cb"
+EVERY_SCOPE = ["openid", "profile", "email", "address", "phone", "offline_access", "pension"]
+WAIT = 60
+PEOPLE = 150
+OURS = "66"
+HEADER = (
+    "person_number,ahv_number,birth_date,salutation,first_name,last_name,street,postcode,town,country,language,email,"
+    "entitlement,status"
+)
+SOMEBODY = "27.03.1948,Madame,Odile,Fictive,Rue de la Fiction 12,1202,Genève,CH,fr,,retirement,active"
+_ADDRESSES = count(2)
+
+CLIENTS: dict[str, dict[str, Any]] = {
+    "web": {"redirect_uris": [CALLBACK, LOOPBACK_CALLBACK], "post_logout_redirect_uris": ["https://rp.example/out"]},
+    "other": {"redirect_uris": ["https://other.example/cb"]},
+    "query": {"redirect_uris": ["https://rp.example/cb?tenant=1"]},
+    "named": {"redirect_uris": ["https://foo.example.com"]},
+    "native": {
+        "redirect_uris": [LOOPBACK_CALLBACK, "http://[::1]/cb"],
+        "application_type": "native",
+        "token_endpoint_auth_method": "none",
+    },
+    "keyed": {"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks()},
+    "posting": {"token_endpoint_auth_method": "client_secret_post"},
+    "third": {"first_party": False},
+    "exempt": {"require_pkce": False},
+    "disabled": {"disabled": True},
+    "service": {
+        "redirect_uris": [],
+        "response_types": [],
+        "grant_types": ["client_credentials"],
+        "scope": [],
+    },
+}
+"""What differs from a careful confidential web application of the fund."""
+
+
+class Browser(Walker):
+    """A browser without scripts, at an address of its own."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(live)
+        number = next(_ADDRESSES)
+        self.address = f"127.1.{number // 250}.{number % 250 + 1}"
+        self.mount("http://", _From(self.address))
+
+    def look(self, url: str, **query: str) -> requests.Response:
+        """Open an address and follow nothing."""
+        return self.get(
+            url if "://" in url else self.live.issuer + url, params=query, allow_redirects=False, timeout=WAIT
+        )
+
+    def press(self, page: Page, _form: int = 0, **values: str) -> requests.Response:
+        """Fill in a form of the page, send it and follow nothing."""
+        action, given = page.form(_form)
+        return self.post(action, data={**given, **values}, allow_redirects=False, timeout=WAIT)
+
+    def twin(self) -> "Browser":
+        """The same browser in the hands of another thread: same cookies, same address."""
+        other = Browser(self.live)
+        other.cookies.update(self.cookies)
+        return other
+
+
+class _From(HTTPAdapter):
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__(pool_maxsize=50)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
+        return super().init_poolmanager(*args, **kwargs, source_address=(self._address, 0))
+
+
+class Target:
+    """A running provider and all that an attacker knows of it, may register at it or has stolen from it."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.issuer = live.issuer
+        self._people = [person for person in live.people if person.person_number.startswith(OURS)]
+        self._secrets = _register_clients(live)
+        self._member: tuple[Person, Browser] | None = None
+
+    # --- people ----------------------------------------------------------------------------------------------------
+
+    def person(self) -> Person:
+        """Somebody with an unused letter; each is given away once."""
+        person = self._people.pop()
+        person.email = f"{person.person_number}.{secrets.token_hex(3)}@example.org"
+        person.phone = f"079{secrets.randbelow(10**7):07d}"
+        return person
+
+    def browser(self) -> Browser:
+        """A browser that nobody has signed in with."""
+        return Browser(self.live)
+
+    def enrolled(self, factor: str = "totp") -> tuple[Person, Browser]:
+        """Somebody new with an account, and the browser that is signed in."""
+        person, browser = self.person(), self.browser()
+        page = self.until_confirmation(browser, person, factor)
+        page = browser.answer(page, code=self.confirmation(page, person, factor))
+        expect(page, "/done")
+        browser.press(page)
+        return person, browser
+
+    def until_confirmation(self, browser: Browser, person: Person, factor: str = "totp") -> Page:
+        """Steps 1 to 4 of the enrolment, up to the page that asks for the factor's first code."""
+        page = browser.identify(browser.open("/enrol"), person)
+        before = len(self.live.messages(person.email))
+        page = browser.answer(page, email=person.email, password=person.password, password2=person.password)
+        expect(page, "confirm-email")
+        page = browser.answer(page, code=self.live.code(person.email, after=before))
+        page = browser.answer(page, method=factor)
+        if factor == "sms":
+            page = browser.answer(page, phone=person.phone)
+        expect(page, "confirm-second-factor")
+        return page
+
+    def confirmation(self, page: Page, person: Person, factor: str = "totp") -> str:
+        """The right answer to that page."""
+        if factor == "sms":
+            return self.live.code(e164(person.phone))
+        person.totp_secret = totp_secret(page)
+        return TOTP(person.totp_secret).now()
+
+    def at_second_factor(self, person: Person, browser: Browser | None = None) -> tuple[Browser, Page]:
+        """A browser that has given the right password."""
+        browser = browser or self.browser()
+        page = browser.answer(browser.open("/signin"), username=person.email, password=person.password)
+        expect(page, "two_factor")
+        return browser, page
+
+    def signed_in(self) -> Browser:
+        """A browser of the member whom tests share; do not lock or close that account."""
+        return self.member()[1].twin()
+
+    def member(self) -> tuple[Person, Browser]:
+        """The member whom tests share, with the app as the second factor."""
+        if self._member is None:
+            self._member = self.enrolled()
+        return self._member
+
+    # --- the protocol ----------------------------------------------------------------------------------------------
+
+    def request_of(self, client: str = "web", **changes: str | None) -> dict[str, str]:
+        """The parameters of a right authorization request; a change to None leaves one out."""
+        params = {
+            "client_id": client,
+            "redirect_uri": next(iter(_description(client)["redirect_uris"]), CALLBACK),
+            "response_type": "code",
+            "scope": "openid",
+            "state": "state-1",
+            "nonce": "nonce-1",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return {name: value for name, value in params.items() if value is not None}
+
+    def authorize(self, browser: Browser, client: str = "web", **changes: str | None) -> requests.Response:
+        """Send an authorization request and follow nothing."""
+        return browser.look("/authorize", **self.request_of(client, **changes))
+
+    def code(self, browser: Browser, client: str = "web", **changes: str | None) -> str:
+        """The authorization code that a signed-in browser carries to the client."""
+        response = self.authorize(browser, client, **changes)
+        given = answer(response)
+        assert "code" in given, (response.status_code, given, response.text[:500])
+        return given["code"]
+
+    def auth(self, client: str) -> dict[str, Any]:
+        """How the client proves who it is, as arguments of `requests.post`; for its form see `proof`."""
+        method = _description(client)["token_endpoint_auth_method"]
+        return {"auth": (client, self._secrets[client])} if method == "client_secret_basic" else {}
+
+    def proof(self, client: str) -> dict[str, str]:
+        """The same for clients that prove it in the form."""
+        method = _description(client)["token_endpoint_auth_method"]
+        if method == "private_key_jwt":
+            return assertion(client, aud=self.issuer)
+        if method == "client_secret_post":
+            return {"client_id": client, "client_secret": self._secrets[client]}
+        return {"client_id": client} if method == "none" else {}
+
+    def secret(self, client: str) -> str:
+        """The client's secret."""
+        return self._secrets[client]
+
+    def post(self, path: str, client: str | None = None, /, **form: str | None) -> requests.Response:
+        """Send a form to an endpoint, as this client or as nobody."""
+        sent = {name: value for name, value in form.items() if value is not None}
+        proof = self.proof(client) if client else {}
+        proven = self.auth(client) if client else {}
+        return requests.post(f"{self.issuer}{path}", data={**proof, **sent}, timeout=WAIT, **proven)
+
+    def redeem(self, code: str, client: str = "web", **changes: str | None) -> requests.Response:
+        """Exchange a code."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.request_of(client)["redirect_uri"],
+            "code_verifier": VERIFIER,
+        }
+        return self.post("/token", client, **{**form, **changes})
+
+    def tokens(self, browser: Browser, client: str = "web", **changes: str | None) -> dict[str, Any]:
+        """What a signed-in browser's code brings; with a refresh token unless another scope is asked for."""
+        code = self.code(browser, client, **{"scope": "openid offline_access", **changes})
+        response = self.redeem(code, client, **{k: v for k, v in changes.items() if k == "redirect_uri"})
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def refresh(self, token: str, client: str = "web", **more: str | None) -> requests.Response:
+        """Exchange a refresh token."""
+        return self.post("/token", client, grant_type="refresh_token", refresh_token=token, **more)
+
+    def is_active(self, token: str, client: str = "web") -> bool:
+        """What introspection says."""
+        response = self.post("/introspect", client, token=token)
+        assert response.status_code == 200, response.text
+        return bool(response.json()["active"])
+
+    def userinfo(self, token: str) -> requests.Response:
+        """Ask for the claims of the person."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.get(f"{self.issuer}/userinfo", headers=headers, timeout=WAIT)
+
+    # --- what only the operator sees -------------------------------------------------------------------------------
+
+    def rows(self, query: str, **params: Any) -> list[Any]:
+        """Ask the provider's database."""
+        engine = create_engine(sql_address(self.live.environment["IDP_DATABASE_URL"]))
+        try:
+            with engine.connect() as connection:
+                return list(connection.execute(text(query), params).all())
+        finally:
+            engine.dispose()
+
+    def account_of(self, person: Person) -> str:
+        """The id of the person's account."""
+        query = "SELECT account_id FROM pensioner WHERE person_number = :n"
+        return str(self.rows(query, n=person.person_number)[0][0])
+
+    def log(self) -> str:
+        """What the provider has said."""
+        return (self.live.folder / "serve.log").read_text(errors="replace")
+
+
+def answer(response: requests.Response) -> dict[str, str]:
+    """The parameters of an answer that a redirect carries to a client; empty where there is none, each name once."""
+    address = urlsplit(response.headers.get("Location", ""))
+    pairs = parse_qsl(address.fragment or address.query, keep_blank_values=True)
+    assert len(dict(pairs)) == len(pairs), f"twice the same name: {pairs}"
+    return dict(pairs)
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Call them all at the same moment, each in a thread of its own."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        barrier.wait(WAIT)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def sql_address(url: str) -> str:
+    """The address for SQLAlchemy with psycopg."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def toml(clients: dict[str, dict[str, Any]], folder: Path) -> str:
+    """The clients as a file for `idp clients apply`; secrets are drawn into the folder."""
+    lines = []
+    for client_id in clients:
+        described = {"client_id": client_id, **_description(client_id, clients)}
+        if described["token_endpoint_auth_method"].startswith("client_secret"):
+            described["secret_file"] = str(folder / f"secret-{client_id}")
+        lines += ["[[client]]", *(f"{name} = {_toml(value)}" for name, value in described.items())]
+    return "\n".join(lines)
+
+
+def _description(client: str, clients: dict[str, dict[str, Any]] = CLIENTS) -> dict[str, Any]:
+    usual = {
+        "client_name": client,
+        "token_endpoint_auth_method": "client_secret_basic",
+        "redirect_uris": [CALLBACK],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": EVERY_SCOPE,
+        "first_party": True,
+    }
+    return {**usual, **clients.get(client, {})}
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
+
+
+def write_register(folder: Path) -> Path:
+    """A register of people who exist for attacks only."""
+    file = folder / "people.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(HEADER.split(","))
+        for number in range(PEOPLE):
+            rows.writerow([f"{OURS}{number:03}", ahv(int(f"{OURS}{number:03}")), *SOMEBODY.split(",")])
+    return file
+
+
+def move_in(live: Live) -> None:
+    """Bring these people into a provider that runs already; whoever has an unused letter there gets a new one."""
+    file, codes = write_register(live.folder), live.folder / "attacked-codes.csv"
+    live.idp("register", "import", str(file))
+    live.idp("register", "codes", "issue", "--campaign", "attacks", "--output", str(codes))
+    with codes.open(encoding="utf-8-sig") as source:
+        fresh = {row["person_number"]: row["activation_code"] for row in csv.DictReader(source, delimiter=";")}
+    for person in live.people:
+        person.code = fresh.get(person.person_number, person.code)
+    with file.open(encoding="utf-8") as source:
+        rows = [row for row in csv.DictReader(source) if row["person_number"] in fresh]
+    kept = ("person_number", "ahv_number", "birth_date", "language", "first_name", "last_name")
+    live.people += [Person(**{name: row[name] for name in kept}, code=fresh[row["person_number"]]) for row in rows]
+
+
+def _register_clients(live: Live) -> dict[str, str]:
+    file = live.folder / "targets.toml"
+    file.write_text(toml(CLIENTS, live.folder), encoding="utf-8")
+    live.idp("clients", "apply", str(file), "--yes")
+    return {each.name.removeprefix("secret-"): each.read_text().strip() for each in live.folder.glob("secret-*")}
