@@ -118,6 +118,7 @@ class Target:
         self._people = [person for person in live.people if person.person_number.startswith(OURS)]
         self._secrets = _register_clients(live)
         self._member: tuple[Person, Browser] | None = None
+        self._initial_token: str | None = None
 
     # --- people ----------------------------------------------------------------------------------------------------
 
@@ -247,6 +248,21 @@ class Target:
         response = self.redeem(code, client, **{k: v for k, v in changes.items() if k == "redirect_uri"})
         assert response.status_code == 200, response.text
         return dict(response.json())
+
+    def register(self, metadata: Any, token: str | None = None) -> requests.Response:
+        """Register a client, each time from another address; with a good initial access token unless another is given.
+
+        Only where registration is open to holders of one (`target`, not the shared provider behind `each_target`).
+        """
+        headers = {"Authorization": f"Bearer {token or self.initial_token()}"}
+        return self.browser().post(f"{self.issuer}/register", json=metadata, headers=headers, timeout=WAIT)
+
+    def initial_token(self) -> str:
+        """An initial access token for very many clients."""
+        if self._initial_token is None:
+            shown = self.live.idp("clients", "tokens", "issue", "--note", "attacks", "--uses", "1000").stdout
+            self._initial_token = shown.split("): ")[1].split()[0]
+        return self._initial_token
 
     def refresh(self, token: str, client: str = "web", **more: str | None) -> requests.Response:
         """Exchange a refresh token."""
