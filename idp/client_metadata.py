@@ -28,6 +28,7 @@ CONTRADICTION = "contradiction"
 """The type of an error whose text is constant and of safe characters."""
 MOST = 50
 
+DeliveryMode = Literal["poll", "ping"]
 AuthMethod = Literal[
     "client_secret_basic",
     "client_secret_post",
@@ -98,7 +99,7 @@ class ClientMetadata(BaseModel):
     backchannel_logout_session_required: bool = False
     frontchannel_logout_uri: str | None = None
     frontchannel_logout_session_required: bool = False
-    backchannel_token_delivery_mode: Literal["poll", "ping"] | None = None
+    backchannel_token_delivery_mode: DeliveryMode | None = None
     backchannel_client_notification_endpoint: str | None = None
     backchannel_authentication_request_signing_alg: str | None = None
     backchannel_user_code_parameter: bool = False

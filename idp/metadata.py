@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from typing import get_args
 
 from keys import encryption
 from keys.algorithms import ACCEPTED
@@ -13,6 +14,7 @@ from . import resources
 from . import session_management
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
+from .client_metadata import DeliveryMode
 from .grants import GRANTS
 from .provider import provider
 from .request_rules import PROMPTS
@@ -56,6 +58,7 @@ def metadata(endpoints: Mapping[str, str]) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": [*SCOPES, *resources.scopes()],
         **_details(),
+        **_decoupled(),
         "claim_types_supported": ["normal"],
         "claims_supported": _claims(),
         "claims_parameter_supported": True,
@@ -107,6 +110,15 @@ def _details() -> dict[str, list[str]]:
     """The types of rich authorization requests, where there are any (RFC 9396 §10)."""
     types = provider.settings.authorization_details_types
     return {"authorization_details_types_supported": list(types)} if types else {}
+
+
+def _decoupled() -> dict[str, Any]:
+    """How programs hear that a person has confirmed, and what they may sign their request with (CIBA Core §4)."""
+    return {
+        "backchannel_token_delivery_modes_supported": list(get_args(DeliveryMode)),
+        "backchannel_authentication_request_signing_alg_values_supported": list(ACCEPTED),
+        "backchannel_user_code_parameter_supported": False,
+    }
 
 
 def _claims() -> list[str]:

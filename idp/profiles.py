@@ -30,6 +30,8 @@ class Profile:
     """ID tokens from the authorization endpoint carry `s_hash` (FAPI 1.0 Advanced §5.1.1)."""
     strict_audience: bool = False
     """Assertions name the issuer as their one audience (FAPI 2.0 Security Profile §5.3.2.1)."""
+    interaction_id: bool = False
+    """Answers of a protected resource carry `x-fapi-interaction-id` (FAPI 1.0 Baseline §6.2.1-11)."""
     sender_constrained: bool = False
     """Access tokens are bound to a key of the client's: DPoP or its certificate."""
     rotates_refresh_tokens: bool = True
@@ -64,6 +66,7 @@ PROFILES = {
         signed_request=True,
         signed_answer=True,
         state_hash=True,
+        interaction_id=True,
         sender_constrained=True,
     ),
 }

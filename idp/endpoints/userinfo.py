@@ -1,21 +1,30 @@
 """UserInfo: the claims of the person behind an access token (OIDC Core §5.3)."""
 
 import json
+import re
+import uuid
 from typing import Any
 
+import structlog
 from flask import Response
 from flask import jsonify
+from flask import request
 
 from .. import api
 from .. import claims
 from .. import presented_token
+from .. import profiles
 from .. import resources
 from ..client_encryption import encrypted
 from ..models import Client
 from ..provider import provider
 
 blueprint = api.blueprint("userinfo", for_browsers=True)
+INTERACTION_ID = "x-fapi-interaction-id"
 METADATA = {"userinfo_endpoint": "/userinfo"}
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+log = structlog.get_logger("userinfo")
 
 presented_token.init_blueprint(blueprint, realm="userinfo")
 
@@ -30,7 +39,17 @@ def userinfo() -> Response:
     stated: dict[str, Any] = claims.for_userinfo(account, found.client, authorization.scope, authorization.claims)
     response = _answer(stated, found.client)
     response.headers["Cache-Control"] = "no-store"
+    if profiles.of(found.client).interaction_id:
+        response.headers[INTERACTION_ID] = _interaction_id()
     return response
+
+
+def _interaction_id() -> str:
+    """The client's name for this call, or one of ours, in the answer and the log (FAPI 1.0 Baseline §6.2.1-11, 12)."""
+    given = request.headers.get(INTERACTION_ID, "")
+    interaction_id = given if _UUID.fullmatch(given) else str(uuid.uuid4())
+    log.info("resource", interaction_id=interaction_id)
+    return interaction_id
 
 
 def _answer(stated: dict[str, Any], client: Client) -> Response:

@@ -1,6 +1,7 @@
 """Certificates of clients, from the proxy's header: as authentication, and as what tokens are bound to (RFC 8705)."""
 
 import base64
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -395,6 +396,22 @@ def test_a_profile_takes_a_certificate_or_a_proof(browser: FlaskClient, proxy: N
     bearer = {"Authorization": f"Bearer {by_certificate['access_token']}"}
     assert browser.get("/userinfo", headers={**bearer, **shown()}).status_code == 200
     assert browser.get("/userinfo", headers=presented(by_proof["access_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("given", [str(uuid.uuid4()), "not-a-uuid\r\n", ""])
+def test_a_call_has_a_name_that_both_sides_find_in_their_logs(browser: FlaskClient, proxy: None, given: str) -> None:
+    """FAPI 1.0 Baseline §6.2.1-11: the client's UUID, else one of ours; other clients see none."""
+    sign_in(browser, an_account())
+    client = a_client(**PKI, tls_client_certificate_bound_access_tokens=True)
+    token = redeem(browser, code_for(browser, client), headers=shown(), client_id="portal").json["access_token"]
+    headers = {"Authorization": f"Bearer {token}", **shown(), "x-fapi-interaction-id": given.strip()}
+
+    assert "x-fapi-interaction-id" not in browser.get("/userinfo", headers=headers).headers
+    change(client, profile="fapi1_advanced")
+    named = browser.get("/userinfo", headers=headers).headers["x-fapi-interaction-id"]
+
+    assert str(uuid.UUID(named)) == named
+    assert (named == given) == (len(given) == 36)
 
 
 def test_a_public_client_refreshes_with_its_certificate(browser: FlaskClient, proxy: None) -> None:

@@ -44,6 +44,9 @@ def test_what_must_be_there_is_there(app: Flask, browser: FlaskClient) -> None:
     assert "RS256" in metadata["request_object_signing_alg_values_supported"]
     assert "none" not in metadata["request_object_signing_alg_values_supported"]
     assert {"sub", "name", "email", "person_number", "acr", "auth_time"} <= set(metadata["claims_supported"])
+    assert metadata["backchannel_token_delivery_modes_supported"] == ["poll", "ping"]  # CIBA Core §4
+    assert "ES256" in metadata["backchannel_authentication_request_signing_alg_values_supported"]
+    assert metadata["backchannel_user_code_parameter_supported"] is False
 
 
 def test_every_endpoint_named_is_there(app: Flask, browser: FlaskClient) -> None:
