@@ -45,7 +45,8 @@ def _fapi2(suite: str, short: str, profile: str, way: str, binding: str) -> Plan
         kind = "message-signing"
         variant |= {"fapi_request_method": "signed_non_repudiation", "fapi_response_mode": "jarm"}
     plan = Plan(f"{short}-{way.replace('_', '-')}-{binding}", f"fapi2-{kind}-final-test-plan", variant)
-    return _with_clients(suite, plan, profile, binding)
+    grants = ["authorization_code", "refresh_token"]
+    return _with_clients(suite, plan, profile, binding, grant_types=grants)
 
 
 def _fapi1(suite: str, way: str, request: str, answer: str) -> Plan:
@@ -57,12 +58,17 @@ def _fapi1(suite: str, way: str, request: str, answer: str) -> Plan:
         "fapi_response_mode": answer,
     }
     name = "-".join(("fapi1-adv", way, request, answer)).replace("_", "-")
-    kinds = "code" if answer == "jarm" else "code id_token"
+    signed = answer == "jarm"
+    more = {
+        "response_types": ["code"] if signed else ["code", "code id_token"],
+        "grant_types": ["authorization_code", "refresh_token", *([] if signed else ["implicit"])],
+        "require_pkce": request == "pushed",
+    }
     plan = Plan(name, "fapi1-advanced-final-test-plan", variant)
-    return _with_clients(suite, plan, "fapi1_advanced", "mtls", kinds)
+    return _with_clients(suite, plan, "fapi1_advanced", "mtls", **more)
 
 
-def _with_clients(suite: str, plan: Plan, profile: str, binding: str, kinds: str = "code") -> Plan:
+def _with_clients(suite: str, plan: Plan, profile: str, binding: str, **more: Any) -> Plan:
     """The plan with two clients; the second one's address has a query."""
     callback = f"{suite.rstrip('/')}/test/a/{plan.name}/callback"
     addresses = {"1": callback, "2": f"{callback}?dummy1=lorem&dummy2=ipsum"}
@@ -73,9 +79,8 @@ def _with_clients(suite: str, plan: Plan, profile: str, binding: str, kinds: str
             plan.variant["client_auth_type"],
             binding,
             redirect_uris=[address],
-            response_types=[kinds],
-            grant_types=["authorization_code", "refresh_token", *(["implicit"] if "id_token" in kinds else [])],
             authorization_signed_response_alg="ES256",
+            **more,
         )
         for number, address in addresses.items()
     )

@@ -135,5 +135,18 @@ OVERRIDE: dict[str, dict[str, Any]] = {
             "par-attempt-to-use-request_uri-for-different-client": _refused(),
         }.items()
     },
+    **{
+        f"fapi1-advanced-final-{name}": pressed
+        for name, pressed in {
+            "user-rejects-authentication": _declines(),
+            "ensure-registered-redirect-uri": _refused(),
+            "ensure-request-object-without-redirect-uri-fails": _refused(),
+            "ensure-redirect-uri-in-authorization-request": _refused(),
+            "par-ensure-reused-request-uri-prior-to-auth-completion-succeeds": _looks_first(),
+            "par-attempt-reuse-request_uri": {"browser": [*_once(), _stays(f"{OP}/authorize*", WRONG_REQUEST)]},
+            "par-attempt-to-use-expired-request_uri": _refused(),
+            "par-attempt-to-use-request_uri-for-different-client": _refused(),
+        }.items()
+    },
 }
 """Modules that end on a page of ours; an override replaces the whole browser section."""

@@ -97,10 +97,11 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
                 provider.rotate_keys()
             rotated = True
             suite.go(run)
-        if browser and plan.confirms:
-            _confirm(module["testModule"], provider, browser)
-        elif browser and info["status"] == "WAITING":
-            _visit(suite, run, visited, browser)
+        if browser and info["status"] == "WAITING":
+            if plan.confirms:
+                _confirm(module["testModule"], provider, browser)
+            else:
+                _visit(suite, run, visited, browser)
         time.sleep(0.4)
     if browser:
         browser.close()
