@@ -38,6 +38,8 @@ from walk import totp_secret
 CALLBACK = "https://rp.example/cb"
 LOOPBACK_CALLBACK = "http://127.0.0.1/cb"
 EVERY_SCOPE = ["openid", "profile", "email", "address", "phone", "offline_access", "pension"]
+EVERY_SCOPE_ONLINE = [name for name in EVERY_SCOPE if name != "offline_access"]
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 WAIT = 60
 PEOPLE = 150
 OURS = "66"
@@ -63,6 +65,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "third": {"first_party": False},
     "exempt": {"require_pkce": False},
     "disabled": {"disabled": True},
+    "device": {"grant_types": ["authorization_code", DEVICE], "scope": EVERY_SCOPE_ONLINE},
     "service": {
         "redirect_uris": [],
         "response_types": [],
