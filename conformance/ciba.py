@@ -7,6 +7,7 @@ import pages
 from plan import Plan
 
 MODES = ("poll", "ping")
+ACR = "urn:vpk:acr:password"
 GRANT = "urn:openid:params:grant-type:ciba"
 
 
@@ -43,7 +44,7 @@ def _client(client_id: str, way: str, mode: str, told: dict[str, Any]) -> dict[s
         backchannel_authentication_request_signing_alg="ES256",
         **told,
     )
-    made["suite"] |= {"hint_type": "login_hint", "hint_value": pages.EMAIL}
+    made["suite"] |= {"hint_type": "login_hint", "hint_value": pages.EMAIL, "acr_value": ACR}
     return made
 
 

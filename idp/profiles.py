@@ -26,6 +26,8 @@ class Profile:
     """Requests come as a signed object with `exp`, `nbf` and `aud`, and nothing beside it counts (RFC 9101)."""
     signed_answer: bool = False
     """A code travels in a signed answer (JARM), or beside an ID token that vouches for it."""
+    nonce: bool = False
+    """Every request carries one (FAPI 1.0 Baseline §5.2.2.2)."""
     state_hash: bool = False
     """ID tokens from the authorization endpoint carry `s_hash` (FAPI 1.0 Advanced §5.1.1)."""
     strict_audience: bool = False
@@ -65,6 +67,7 @@ PROFILES = {
         response_types=("code", "code id_token"),
         signed_request=True,
         signed_answer=True,
+        nonce=True,
         state_hash=True,
         interaction_id=True,
         sender_constrained=True,

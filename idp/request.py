@@ -178,7 +178,7 @@ def _return_address(params: Parameters, client: Client) -> ReturnAddress:
     native = client.application_type == "native"
     if not redirects.fits(redirect_uri, client.redirect_uris, native=native):
         raise BadRequestPage("redirect_uri not registered")
-    mode = rules.response_mode_for_errors(params)
+    mode = rules.response_mode_for_errors(params, client)
     return ReturnAddress(client.client_id, redirect_uri, mode, rules.state_for_errors(params), _signed_with(client))
 
 

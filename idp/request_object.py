@@ -72,14 +72,20 @@ def open_(params: Parameters, client: Client) -> tuple[Parameters, dict[str, Any
 
 
 def open_backchannel(params: Parameters, client: Client) -> Parameters:
-    """The parameters of a backchannel request; signed, everything is inside, and used once (CIBA Core §7.1.1)."""
+    """The parameters of a backchannel request; signed, everything is inside, and used once (CIBA Core §7.1.1).
+
+    Whatever is wrong with it is an `invalid_request` there (§13).
+    """
     registered = client.backchannel_authentication_request_signing_alg
     text = params.get("request")
     if text is None:
         if registered is not None or profiles.of(client).signed_request:
             raise InvalidRequestError("A signed request is required.")
         return params
-    stated = _verified(text, client, registered)
+    try:
+        stated = _verified(text, client, registered)
+    except InvalidRequestObject:
+        raise InvalidRequestError("The signed request is not valid.") from None
     jti, times = stated.get("jti"), {"exp", "nbf", "iat"}
     is_ours = _is_for_us(stated.get("aud"), strict=True) and stated.get("iss") == client.client_id
     if not is_ours or not times <= set(stated) or not _is_timely(stated, strict=True):

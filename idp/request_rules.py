@@ -84,11 +84,17 @@ def state_for_errors(params: Parameters) -> str | None:
     return state
 
 
-def response_mode_for_errors(params: Parameters) -> str:
-    """The mode to tell an error in: the one asked for where it can be meant, else that of the response type."""
+def response_mode_for_errors(params: Parameters, client: Client) -> str:
+    """The mode to tell an error in: the one asked for where it can be meant, else that of the response type.
+
+    A client all of whose answers are signed reads no others, also where its own request cannot be read.
+    """
     allowed = RESPONSE_TYPES.get(_type_asked(params) or "", RESPONSE_TYPES["code"])
     mode = _mode_asked(params, allowed)
-    return mode if mode in allowed and "response_mode" not in params.repeated else allowed[0]
+    if mode not in allowed or "response_mode" in params.repeated:
+        mode = allowed[0]
+    only_signed = profiles.of(client).signed_answer and client.response_types == ["code"]
+    return f"{mode}{SIGNED}" if only_signed and not mode.endswith(SIGNED) else mode
 
 
 def refuse_unsupported(params: Parameters) -> None:
@@ -142,8 +148,9 @@ def scope(params: Parameters, client: Client) -> tuple[str, ...]:
 
     Others are not granted, and the token answer says which were. `offline_access` is for clients with refresh tokens.
     """
-    asked = (params.get("scope") or "").split(" ")
-    asked = [token for token in asked if token]
+    asked = [token for token in (params.get("scope") or "").split(" ") if token]
+    if not asked:
+        raise InvalidRequestError("The scope is missing.")
     if not all(_SCOPE_TOKEN.fullmatch(token) for token in asked):
         raise InvalidScopeError("The scope is malformed.")
     if "openid" not in asked or "openid" not in client.scope:
@@ -185,8 +192,8 @@ def nonce(
     protects a code; who is exempt must send one (decision 2).
     """
     value, kinds = params.get("nonce"), response_type.split()
-    if value is None and "id_token" in kinds:
-        raise InvalidRequestError("A nonce is required for this response_type.")
+    if value is None and ("id_token" in kinds or profiles.of(client).nonce):
+        raise InvalidRequestError("A nonce is required.")
     if challenge is not None or "code" not in kinds:
         return value
     if _needs_pkce(client, pushed=pushed):

@@ -52,8 +52,9 @@ class Backchannel(Channel):
             raise Temporary(f"not reached: {failure.reason}") from None
         if answer.status in (200, 204):
             return
-        if answer.status == 400:  # §2.8: it has understood, and will not
-            raise Permanent("HTTP 400")
+        if answer.status == 400 or (message.medium == "ping" and answer.status < 500):
+            # It has understood, and will not (Back-Channel Logout §2.8); a program refused a ping asks by itself.
+            raise Permanent(f"HTTP {answer.status}")
         raise Temporary(f"HTTP {answer.status}", after=answer.retry_after)
 
     def check(self) -> str:

@@ -1,5 +1,6 @@
 """Backchannel authentication: a program asks, a mail brings a code, the person confirms (CIBA Core)."""
 
+import base64
 import json
 from typing import Any
 
@@ -23,6 +24,8 @@ from idp.clock import epoch
 from idp.db import db
 from idp.fetcher import Fetched
 from idp.message import Message
+from idp.message import Permanent
+from idp.message import Temporary
 from idp.models import Account
 from idp.models import Client
 from idp.models import OutboxMessage
@@ -137,7 +140,7 @@ def test_only_a_client_with_the_grant_may_ask(app: Flask) -> None:
     assert ask(Browser(app)).json["error"] == "unauthorized_client"
 
 
-def signed(client: Client, **changes: Any) -> str:
+def signed(client: Client, *, key: Any = KEY, **changes: Any) -> str:
     claims = {
         "iss": client.client_id,
         "aud": provider.settings.issuer,
@@ -150,7 +153,7 @@ def signed(client: Client, **changes: Any) -> str:
         **changes,
     }
     kept = {name: value for name, value in claims.items() if value is not None}
-    return algorithms.sign(kept, KEY, {"alg": "ES256", "kid": KEY.kid})
+    return algorithms.sign(kept, key, {"alg": "ES256", "kid": KEY.kid})
 
 
 def a_signing_program() -> Client:
@@ -180,6 +183,25 @@ def test_a_signed_request_says_for_whom_and_until_when(app: Flask, changes: dict
     response = ask(Browser(app), request=signed(client, **changes), scope=None, login_hint=None, binding_message=None)
 
     assert response.json["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("kind", ["garbage", "none", "another's"])
+def test_a_request_that_is_not_signed_by_its_client_is_no_request(app: Flask, kind: str) -> None:
+    """CIBA Core §13 has one word for it."""
+    client = a_signing_program()
+    an_account(EMAIL)
+    claims = signed(client).split(".")[1]
+    unsigned = base64.urlsafe_b64encode(b'{"alg": "none"}').decode().rstrip("=")
+    text = {
+        "garbage": "garbage",
+        "none": f"{unsigned}.{claims}.",
+        "another's": signed(client, key=algorithms.generate("ES256")),
+    }[kind]
+
+    response = ask(Browser(app), request=text, scope=None, login_hint=None, binding_message=None)
+
+    assert (response.status_code, response.json["error"]) == (400, "invalid_request")
+    assert names(EMAIL) == []
 
 
 def test_a_client_that_signs_cannot_leave_it_out(app: Flask) -> None:
@@ -218,3 +240,20 @@ def test_in_ping_mode_the_program_is_told(app: Flask, visitor: Visitor, monkeypa
         )
     ]
     assert poll(desk, begun).status_code == 200
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404])
+def test_a_program_that_refuses_a_ping_is_not_told_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """CIBA Core §10.2: no redirects, and who answers that it will not is left alone; a fault is tried again."""
+    answers = [status, 503]
+    monkeypatch.setattr("idp.fetcher.post", lambda *_, **__: Fetched(answers.pop(0), "", b""))
+    text = json.dumps({"auth_req_id": "x", "token": "y"})
+    message = Message("1", "ping", "desk", "https://desk.example/ping", "", text)
+    channel = Backchannel(provider.settings)
+
+    with pytest.raises(Permanent):
+        channel.send(message)
+    with pytest.raises(Temporary):
+        channel.send(message)

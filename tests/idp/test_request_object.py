@@ -12,6 +12,7 @@ from oidc import a_client
 from oidc import an_account
 from oidc import answer
 from oidc import authorize
+from oidc import change
 from oidc import sign_in
 from werkzeug.test import TestResponse
 
@@ -229,6 +230,30 @@ def test_a_client_of_fapi_1_gets_a_hash_of_its_state(app: Flask, browser: FlaskC
     assert stated
     assert stated["s_hash"] == algorithms.left_half_hash("inner", "ES256")
     assert stated["c_hash"] == algorithms.left_half_hash(given["code"], "ES256")
+
+
+def test_a_client_of_fapi_1_always_sends_a_nonce(app: Flask, browser: FlaskClient) -> None:
+    """FAPI 1.0 Baseline §5.2.2.2, also beside PKCE."""
+    client = a_signer(profile="fapi1_advanced")
+    sign_in(browser, an_account())
+
+    given = answer(send(browser, client, signed(client, response_mode="jwt", nonce=None)))
+
+    assert provider.keys.verify(given["response"], typ=["JWT"])["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("text", ["garbage", "another's"])
+def test_a_client_of_signed_answers_hears_of_a_bad_object_in_one(app: Flask, browser: FlaskClient, text: str) -> None:
+    """JARM §2.3: it reads no other; where it may have ID tokens beside the code, plain ones are read as well."""
+    client = a_signer(profile="fapi1_advanced")
+    bad = text if text == "garbage" else signed(client, key=OTHER)
+
+    given = answer(send(browser, client, bad, redirect_uri=CALLBACK))
+    assert provider.keys.verify(given["response"], typ=["JWT"])["error"] == "invalid_request_object"
+
+    change(client, response_types=["code", "code id_token"], grant_types=["authorization_code", "implicit"])
+    given = answer(send(browser, client, bad, redirect_uri=CALLBACK))
+    assert given["error"] == "invalid_request_object"
 
 
 def test_two_objects_are_none(app: Flask, browser: FlaskClient) -> None:
