@@ -66,6 +66,12 @@ def for_id_token(account: Account, client: Client, request: Mapping[str, Any] | 
     return _values(account, _asked(request, "id_token", client) - {"sub"})
 
 
+def scopes_of(request: Mapping[str, Any] | None) -> set[str]:
+    """The scopes that would open what is asked for one by one; `openid` opens a name only."""
+    asked = {name for member in ("userinfo", "id_token") for name in (request or {}).get(member, ())}
+    return {scope for scope, opened in SCOPES.items() if scope != "openid" and asked & set(opened)}
+
+
 def read_request(text: str) -> dict[str, Any]:
     """Read the `claims` parameter, leaving out what nobody here knows (OIDC Core §5.5)."""
     try:

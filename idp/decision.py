@@ -108,7 +108,7 @@ def _check(
         raise LoginRequiredError()
     if not assurance.reaches(proofs, demanded(request, client)) or not _essential_is_met(request, proofs):
         raise UnmetAuthenticationRequirements()
-    if consents.is_needed(client, account.id, request.scope):
+    if consents.is_needed(client, account.id, consents.scope_of(request.scope, request.claims, client)):
         raise ConsentRequiredError()
     return account, proofs
 

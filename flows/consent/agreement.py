@@ -11,7 +11,9 @@ from idp.clock import epoch
 from idp.db import transaction
 from idp.flow import Step
 from idp.interaction import Interaction
+from idp.models import Client
 from idp.provider import provider
+from idp.request import AuthorizationRequest
 
 from .. import masked
 
@@ -29,25 +31,32 @@ class Agreement(Step):
         if client is None or request is None or interaction.account_id is None or interaction.answers.get(KEY):
             return False
         again = "consent" in request.prompt
-        return again or consents.is_needed(client, interaction.account_id, request.scope)
+        return again or consents.is_needed(client, interaction.account_id, _scope(request, client))
 
     def show(self, interaction: Interaction) -> dict[str, Any]:
         account, client, request = interaction.account, interaction.client, interaction.request
         if account is None or client is None or request is None:
             return {}
-        values = _values(claims.for_userinfo(account, client, request.scope, None))
-        return {"items": [(scope, values.get(scope)) for scope in SHOWN if scope in request.scope]}
+        asked = _scope(request, client)
+        values = _values(claims.for_userinfo(account, client, asked, None))
+        return {"items": [(scope, values.get(scope)) for scope in SHOWN if scope in asked]}
 
     def submit(self, interaction: Interaction, form: Any) -> None:
-        client_id, request, account_id = interaction.client_id, interaction.request, interaction.account_id
-        if client_id is None or request is None or account_id is None:
+        client, request, account_id = interaction.client, interaction.request, interaction.account_id
+        if client is None or request is None or account_id is None:
             return
+        client_id, scope = client.client_id, _scope(request, client)
         with transaction():
-            consents.allow(client_id, account_id, request.scope)
+            consents.allow(client_id, account_id, scope)
         interaction.answers[KEY] = epoch()
 
     def can_return(self, interaction: Interaction) -> bool:
         return False
+
+
+def _scope(request: AuthorizationRequest, client: Client) -> tuple[str, ...]:
+    """What is asked, by scope and by single claims."""
+    return consents.scope_of(request.scope, request.claims, client)
 
 
 def _values(sent: dict[str, Any]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Consent is asked once and remembered (decision 7); the choice page appears where there is a choice (decision 17)."""
 
+import json
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,17 @@ def test_no_value_is_shown_that_is_not_sent(visitor: Visitor) -> None:
     assert "Odile" not in page.text
     assert "20001" not in page.text
     assert "… 67" not in page.text
+
+
+def test_what_is_asked_for_one_by_one_is_shown_and_remembered_too(visitor: Visitor) -> None:
+    """OIDC Core §5.5: the claims parameter opens nothing that the page does not name."""
+    client, claims = stranger(), json.dumps({"userinfo": {"phone_number": None}})
+    page = visitor.sign_in(a_member(), request(visitor, client, claims=claims))
+
+    assert "consent/agreement" in page.url
+    assert "votre numéro de mobile – <strong>… 67</strong>" in page.text
+    assert "code" in answer_of(visitor.answer(page).response)
+    assert db.session.query(Consent).one().scope == ["openid", "phone"]
 
 
 def test_a_refusal_is_told_to_the_client_and_not_remembered(visitor: Visitor) -> None:

@@ -34,6 +34,7 @@ from idp.decision import resume
 from idp.models import Account
 from idp.models import AuditEvent
 from idp.models import Client
+from idp.models import Consent
 from idp.parameters import Parameters
 from idp.provider import provider
 from idp.request import parse
@@ -420,6 +421,20 @@ def test_other_peoples_applications_need_a_consent(app: Flask) -> None:
     assert unasked["error"] == "consent_required"
     assert "code" in ask("openid email")
     assert ask("openid email profile")["error"] == "consent_required"
+
+
+@pytest.mark.parametrize("member", ["userinfo", "id_token"])
+def test_claims_asked_for_one_by_one_need_a_consent_too(app: Flask, member: str) -> None:
+    """OIDC Core §5.5: the claims parameter is no way around the page that names what will be sent."""
+    client, account = a_client(first_party=False), an_account()
+    asked = json.dumps({member: {"phone_number": None}})
+    consent(account, client, "openid")
+
+    unasked = decided(app, interaction_of(client, account, *both(), claims=asked))
+    change(db.session.get(Consent, (account.id, client.client_id)), scope=["openid", "phone"])
+
+    assert unasked["error"] == "consent_required"
+    assert "code" in decided(app, interaction_of(client, account, *both(), claims=asked))
 
 
 def test_no_means_access_denied(app: Flask) -> None:

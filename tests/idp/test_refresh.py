@@ -1,5 +1,6 @@
 """Refresh tokens: rotation, reuse, lives, and everything they stand on (decision 4)."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -378,6 +379,21 @@ def test_a_withdrawn_consent_ends_the_renewal(
     db.session.rollback()
     db.session.query(Consent).delete()
     db.session.commit()
+
+    assert is_error(refresh(browser, token), "invalid_grant")
+
+
+def test_a_claim_that_the_client_may_ask_for_since_needs_a_consent(
+    browser: FlaskClient, client: Client, account: Account, session: Session
+) -> None:
+    """OIDC Core §5.5; security row 2.34: what was asked for one by one and not allowed is not sent later either."""
+    change(client, first_party=False, scope=["openid", "offline_access"])
+    consent(account, client, "openid offline_access")
+    asked = json.dumps({"userinfo": {"phone_number": None}})
+    token = tokens_for(browser, client, scope="openid offline_access", claims=asked)["refresh_token"]
+    token = refresh(browser, token).json["refresh_token"]
+
+    change(client, scope=["openid", "phone", "offline_access"])
 
     assert is_error(refresh(browser, token), "invalid_grant")
 
