@@ -87,14 +87,14 @@ def state_for_errors(params: Parameters) -> str | None:
 def response_mode_for_errors(params: Parameters, client: Client) -> str:
     """The mode to tell an error in: the one asked for where it can be meant, else that of the response type.
 
-    A client all of whose answers are signed reads no others, also where its own request cannot be read.
+    A client all of whose answers are signed reads no others: it gets one where its request cannot be read.
     """
     allowed = RESPONSE_TYPES.get(_type_asked(params) or "", RESPONSE_TYPES["code"])
-    mode = _mode_asked(params, allowed)
-    if mode not in allowed or "response_mode" in params.repeated:
-        mode = allowed[0]
     only_signed = profiles.of(client).signed_answer and client.response_types == ["code"]
-    return f"{mode}{SIGNED}" if only_signed and not mode.endswith(SIGNED) else mode
+    if only_signed and params.get("response_mode") is None:
+        return f"{allowed[0]}{SIGNED}"
+    mode = _mode_asked(params, allowed)
+    return mode if mode in allowed and "response_mode" not in params.repeated else allowed[0]
 
 
 def refuse_unsupported(params: Parameters) -> None:
