@@ -124,7 +124,7 @@ def parse(params: Parameters, find_client: FindClient, *, pushed: bool = False) 
     except OAuth2Error as error:
         if pushed:  # the client itself is told, wherever its browser should have gone
             raise
-        raise RefusedRequest(error, _return_address(params, client)) from None
+        raise RefusedRequest(error, _return_address(params, client, is_read=False)) from None
     address = _return_address(inner, client)
     try:
         if not pushed and _must_push(client):
@@ -170,7 +170,7 @@ def _client(params: Parameters, find_client: FindClient) -> Client:
     return client
 
 
-def _return_address(params: Parameters, client: Client) -> ReturnAddress:
+def _return_address(params: Parameters, client: Client, *, is_read: bool = True) -> ReturnAddress:
     """Where to answer, before anything else is looked at (CVE-2026-44681): exactly a registered address."""
     redirect_uri = params.get("redirect_uri")
     if redirect_uri is None or "redirect_uri" in params.repeated:
@@ -178,7 +178,7 @@ def _return_address(params: Parameters, client: Client) -> ReturnAddress:
     native = client.application_type == "native"
     if not redirects.fits(redirect_uri, client.redirect_uris, native=native):
         raise BadRequestPage("redirect_uri not registered")
-    mode = rules.response_mode_for_errors(params, client)
+    mode = rules.response_mode_for_errors(params, client, is_read=is_read)
     return ReturnAddress(client.client_id, redirect_uri, mode, rules.state_for_errors(params), _signed_with(client))
 
 

@@ -84,14 +84,14 @@ def state_for_errors(params: Parameters) -> str | None:
     return state
 
 
-def response_mode_for_errors(params: Parameters, client: Client) -> str:
+def response_mode_for_errors(params: Parameters, client: Client, *, is_read: bool) -> str:
     """The mode to tell an error in: the one asked for where it can be meant, else that of the response type.
 
-    A client all of whose answers are signed reads no others: it gets one where its request cannot be read.
+    Where the object that names it could not be read, a client all of whose answers are signed gets a signed one.
     """
     allowed = RESPONSE_TYPES.get(_type_asked(params) or "", RESPONSE_TYPES["code"])
     only_signed = profiles.of(client).signed_answer and client.response_types == ["code"]
-    if only_signed and params.get("response_mode") is None:
+    if only_signed and not is_read and params.get("response_mode") is None:
         return f"{allowed[0]}{SIGNED}"
     mode = _mode_asked(params, allowed)
     return mode if mode in allowed and "response_mode" not in params.repeated else allowed[0]

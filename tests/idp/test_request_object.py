@@ -250,8 +250,9 @@ def test_a_client_of_signed_answers_hears_of_a_bad_object_in_one(app: Flask, bro
 
     given = answer(send(browser, client, bad, redirect_uri=CALLBACK))
     assert provider.keys.verify(given["response"], typ=["JWT"])["error"] == "invalid_request_object"
-    asked = send(browser, client, signed(client, response_mode="query"), redirect_uri=CALLBACK)
-    assert answer(asked)["error"] == "invalid_request"
+    for mode in ("query", None):  # it can be read, and says that a plain answer was expected
+        asked = send(browser, client, signed(client, response_mode=mode), redirect_uri=CALLBACK)
+        assert answer(asked)["error"] == "invalid_request"
 
     change(client, response_types=["code", "code id_token"], grant_types=["authorization_code", "implicit"])
     given = answer(send(browser, client, bad, redirect_uri=CALLBACK))
