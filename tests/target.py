@@ -47,7 +47,7 @@ HEADER = (
     "person_number,ahv_number,birth_date,salutation,first_name,last_name,street,postcode,town,country,language,email,"
     "entitlement,status"
 )
-SOMEBODY = "27.03.1948,Madame,Odile,Fictive,Rue de la Fiction 12,1202,Genève,CH,fr,,retirement,active"
+SOMEBODY = "04.02.1947,Madame,Odile,Fictive,Rue de la Fiction 12,1202,Genève,CH,fr,,retirement,active"
 _ADDRESSES = count(2)
 
 CLIENTS: dict[str, dict[str, Any]] = {
@@ -290,6 +290,15 @@ class Target:
         try:
             with engine.connect() as connection:
                 return list(connection.execute(text(query), params).all())
+        finally:
+            engine.dispose()
+
+    def change(self, statement: str, **params: Any) -> None:
+        """Change the provider's database, as an operator's tool would."""
+        engine = create_engine(sql_address(self.live.environment["IDP_DATABASE_URL"]))
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(statement), params)
         finally:
             engine.dispose()
 
