@@ -65,6 +65,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "third": {"first_party": False},
     "exempt": {"require_pkce": False},
     "disabled": {"disabled": True},
+    "ending": {},
     "device": {"grant_types": ["authorization_code", DEVICE], "scope": EVERY_SCOPE_ONLINE},
     "service": {
         "redirect_uris": [],
