@@ -4,7 +4,6 @@ A rule returns the parameter's value as the request keeps it, or raises the spec
 constant and of safe characters (RFC 6749 §4.1.2.1): nothing a stranger sent is ever repeated in one.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from authlib.oauth2.rfc6749 import UnauthorizedClientError
 from authlib.oauth2.rfc6749 import UnsupportedResponseTypeError
 from authlib.oidc.core.errors import RegistrationNotSupportedError
 
+from . import authorization_details as details
 from . import claims as claim_rules
 from . import id_token
 from . import profiles
@@ -44,7 +44,7 @@ Tokens never travel in a query, which servers log (OAuth 2.0 Multiple Response T
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 UNSUPPORTED = {"registration": RegistrationNotSupportedError}
 MAX_LENGTH = 4096
-MAX_LENGTHS = {"claims": 16 * 1024, "id_token_hint": 16 * 1024, "authorization_details": 16 * 1024}
+MAX_LENGTHS = {"claims": 16 * 1024, "id_token_hint": 16 * 1024, "authorization_details": details.MAX_LENGTH}
 MAX_WORDS = 50
 MAX_BINDING_MESSAGE = 64
 
@@ -60,13 +60,6 @@ class InvalidTarget(OAuth2Error):  # type: ignore[misc]
 
     error = "invalid_target"
     description = "The resource is not valid."
-
-
-class InvalidAuthorizationDetails(OAuth2Error):  # type: ignore[misc]
-    """Details that cannot be read, or of a type the client may not use (RFC 9396 §5)."""
-
-    error = "invalid_authorization_details"
-    description = "The authorization_details are not valid."
 
 
 class InvalidBindingMessage(OAuth2Error):  # type: ignore[misc]
@@ -279,19 +272,14 @@ def binding_message(params: Parameters) -> str | None:
 
 
 def authorization_details(params: Parameters, client: Client) -> tuple[Mapping[str, Any], ...]:
-    """What is asked in more words than a scope has; each type must be open to the client (RFC 9396 §5)."""
-    text = params.get("authorization_details")
-    if text is None:
-        return ()
-    try:
-        asked = json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidAuthorizationDetails() from None
-    if not isinstance(asked, list) or len(asked) > MAX_WORDS or not all(isinstance(each, dict) for each in asked):
-        raise InvalidAuthorizationDetails()
-    if not all(each.get("type") in client.authorization_details_types for each in asked):
-        raise InvalidAuthorizationDetails()
-    return tuple(asked)
+    """What a person is asked for in more words than a scope has (RFC 9396 §2).
+
+    As scopes of resources, for applications of the fund: the page of consent has no words for it.
+    """
+    asked = details.read(params, client)
+    if asked and not client.first_party:
+        raise details.InvalidAuthorizationDetails()
+    return asked
 
 
 def _type_asked(params: Parameters) -> str | None:

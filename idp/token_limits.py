@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from . import authorization_details as details
 from . import request_rules
 from . import resources
 from .authorization import Authorization
@@ -38,7 +39,8 @@ def _details(authorization: Authorization, params: Parameters, client: Client) -
         for each in authorization.authorization_details
         if each.get("type") in client.authorization_details_types
     )
-    asked = tuple(dict(each) for each in request_rules.authorization_details(params, client))
+    asked = details.read(params, client)
     if any(each not in granted for each in asked):
-        raise request_rules.InvalidAuthorizationDetails()
-    return asked or granted
+        raise details.InvalidAuthorizationDetails()
+    # Of those granted, in their spelling: here 1 is true and 1.0, for a resource it may not be.
+    return tuple(each for each in granted if each in asked) or granted

@@ -6,6 +6,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidScopeError
 from authlib.oauth2.rfc6749 import UnauthorizedClientError
 
+from .. import authorization_details as details
 from .. import request_rules
 from .. import resources
 from .. import tokens
@@ -33,7 +34,7 @@ class ClientCredentialsGrant(TokenGrant):
             acr=None,
             amr=(),
             resource=request_rules.resource(params, client),
-            authorization_details=request_rules.authorization_details(params, client),
+            authorization_details=details.read(params, client),
         )
         return tokens.mint(self.bound(authorization), None, client)
 

@@ -326,6 +326,37 @@ def test_a_token_request_cannot_widen_the_details(browser: FlaskClient, client: 
     assert is_error(response, "invalid_authorization_details")
 
 
+@pytest.mark.parametrize(
+    "value", ["NaN", "-Infinity", "1e999", r'"\ud800"', "[" * 300 + "]" * 300, '"' + "x" * 20000 + '"']
+)
+def test_details_that_nobody_can_keep_are_refused(browser: FlaskClient, machine: Client, value: str) -> None:
+    """RFC 8259 §6, §8.2, §9: what is no JSON for others, or has no end, is the client's mistake and never ours."""
+    details = f'[{{"type": "payment", "value": {value}}}]'
+
+    assert is_error(for_itself(browser, authorization_details=details), "invalid_authorization_details")
+    change(machine, grant_types=["authorization_code"])
+    given = answer(authorize(browser, machine, authorization_details=details))
+    assert given["error"] in {"invalid_authorization_details", "invalid_request"}
+
+
+def test_details_keep_the_type_of_what_was_allowed(browser: FlaskClient, client: Client) -> None:
+    """RFC 9396 §6.1: one is not true, though some languages call them equal."""
+    code = code_for(browser, client, authorization_details=json.dumps([{**PAYMENT, "times": 1}]))
+
+    body = redeem(browser, code, authorization_details=json.dumps([{**PAYMENT, "times": True}])).json
+
+    assert body["authorization_details"][0]["times"] is not True
+
+
+def test_details_are_for_applications_of_the_fund(browser: FlaskClient, client: Client) -> None:
+    """As scopes of resources: the page of consent has no words for them (decision 7)."""
+    change(client, first_party=False)
+
+    given = answer(authorize(browser, client, authorization_details=json.dumps([PAYMENT])))
+
+    assert given["error"] == "invalid_authorization_details"
+
+
 def test_discovery_names_the_types(browser: FlaskClient, set_: Callable[..., None]) -> None:
     """RFC 9396 §10"""
     before = browser.get("/.well-known/openid-configuration").json
