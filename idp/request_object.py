@@ -140,9 +140,12 @@ def _verified(text: str, client: Client, registered: str | None) -> dict[str, An
         named = kind.lower() if isinstance(kind, str) else kind
         if alg not in allowed or registered not in {None, alg} or named not in TYPES:
             raise InvalidRequestObject()
-        return client_keys.verify(text, client, alg)
-    except InvalidToken:
+        stated = client_keys.verify(text, client, alg)
+        # What is no JSON for others (NaN, half a character) could be neither kept nor sent back (RFC 8259 §6, §8.2).
+        json.dumps(stated, ensure_ascii=False, allow_nan=False).encode()
+    except (InvalidToken, ValueError, RecursionError):
         raise InvalidRequestObject() from None
+    return stated
 
 
 def _is_new(client: Client, jti: str) -> bool:
@@ -155,8 +158,8 @@ def _pairs(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in stated.items():
         if name in JWT_CLAIMS or value is None:
             continue
-        if name == "resource" and isinstance(value, list):
-            yield from ((name, each) for each in value if isinstance(each, str))
+        if name == "resource" and isinstance(value, list) and all(isinstance(each, str) for each in value):
+            yield from ((name, each) for each in value)
         else:
             yield name, value if isinstance(value, str) else json.dumps(value)
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import proofs
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -332,3 +333,28 @@ def test_the_claims_of_an_object_may_be_any_json(app: Flask, browser: FlaskClien
         for value in (5, ["x"], {"a": 1}, True, json.loads("1e3")):
             text = signed(client, **{name: value})
             assert send(browser, client, text, response_type=None).status_code in {303, 400}
+
+
+@pytest.mark.parametrize("claim", [{"state": "\ud800"}, {"exp": float("nan")}, {"exp": float("inf")}])
+def test_an_object_that_is_no_json_for_others_is_refused(
+    app: Flask, browser: FlaskClient, claim: dict[str, Any]
+) -> None:
+    """RFC 8259 §6, §8.2: half a character cannot be sent back, and what is no number never ends."""
+    client = a_signer()
+    sign_in(browser, an_account())
+    stated = {**algorithms.verify(signed(client), KEY, "ES256"), **claim}
+
+    text = proofs.sign({"kid": KEY.kid}, json.dumps(stated).encode(), KEY, "ES256")
+
+    assert answer(send(browser, client, text, redirect_uri=CALLBACK))["error"] == "invalid_request_object"
+
+
+@pytest.mark.parametrize("resource", [[5], ["https://api.example", None], {"uri": "https://api.example"}])
+def test_a_resource_that_is_no_text_is_not_overlooked(app: Flask, browser: FlaskClient, resource: Any) -> None:
+    """RFC 8707 §2: whoever asked for one must not get a token for more than that."""
+    client = a_signer(resources=["https://api.example"])
+    sign_in(browser, an_account())
+
+    given = answer(send(browser, client, signed(client, resource=resource)))
+
+    assert given["error"] == "invalid_target"
