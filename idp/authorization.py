@@ -32,6 +32,8 @@ class Authorization:
     amr: tuple[str, ...]
     sid: str | None = None
     """Name of the browser session it came from."""
+    apart_since: float | None = None
+    """Since when it goes on without that session: a sign-out before then did not end it (Back-Channel Logout §2.7)."""
     nonce: str | None = None
     claims: Mapping[str, Any] | None = None
     """What the claims parameter asked for."""
@@ -56,6 +58,10 @@ class Authorization:
         """The same, narrowed to the scopes asked for and to those the client may still have."""
         asked = set(self.scope if scope is None else scope)
         return replace(self, scope=tuple(name for name in self.scope if name in asked and name in client.scope))
+
+    def apart(self) -> Self:
+        """The same, fetched elsewhere than in the browser: what became of its session until now does not matter."""
+        return replace(self, apart_since=now().timestamp())
 
     def to_json(self) -> dict[str, Any]:
         """As the store and the database keep it."""

@@ -5,7 +5,10 @@ the refresh family, is ended in SQL (`families.py`), and so is everything of an 
 that asked for it hear of each end (`backchannel_logout.py`).
 """
 
+import math
 from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import update
 
@@ -31,8 +34,8 @@ def end_generation(family: str, generation: int) -> None:
 
 
 def end_session(sid: str) -> None:
-    """No code and no access token that came from this browser session counts any more."""
-    _mark("ended_session", sid)
+    """No code and no access token that came from this browser session until now counts any more."""
+    _mark("ended_session", sid, {"at": now().timestamp()})
 
 
 def tell_of_session(sid: str) -> int:
@@ -62,7 +65,8 @@ def is_family_over(authorization: Authorization) -> bool:
 
 def is_session_over(authorization: Authorization) -> bool:
     """Whether the session it came from was signed out within the life of a token."""
-    return authorization.sid is not None and provider.store.get("ended_session", authorization.sid) is not None
+    mark = provider.store.get("ended_session", authorization.sid) if authorization.sid is not None else None
+    return _ends(mark, authorization)
 
 
 def is_over(authorization: Authorization, generation: int) -> bool:
@@ -73,14 +77,22 @@ def is_over(authorization: Authorization, generation: int) -> bool:
     ]
     if authorization.sid is not None:
         marks.append(("ended_session", authorization.sid))
-    return any(mark is not None for mark in provider.store.get_many(marks))
+    family, rotation, *session = provider.store.get_many(marks)
+    return family is not None or rotation is not None or any(_ends(mark, authorization) for mark in session)
+
+
+def _ends(mark: Mapping[str, Any] | None, authorization: Authorization) -> bool:
+    """Whether the session's end is one of this authorization: all of what came from it, but for what went on since."""
+    if mark is None:
+        return False
+    return authorization.apart_since is None or authorization.apart_since <= mark.get("at", math.inf)
 
 
 def _name(family: str, generation: int) -> str:
     return f"{family}:{generation}"
 
 
-def _mark(kind: str, key: str) -> None:
+def _mark(kind: str, key: str, value: Mapping[str, Any] | None = None) -> None:
     settings = provider.settings
     longest = max(settings.access_token_seconds, settings.code_seconds)
-    provider.store.put(kind, key, {}, longest + SLACK_SECONDS)
+    provider.store.put(kind, key, value or {}, longest + SLACK_SECONDS)

@@ -40,7 +40,7 @@ class RefreshTokenGrant(TokenGrant):
         authorization = families.authorization_of(family)
         _check_key(authorization, client, self.confirmation)
         account = _account(authorization, client)
-        narrowed = self.limited(self.bound(authorization.within(client, _asked(form, authorization))))
+        narrowed = self.limited(self.bound(authorization.within(client, _asked(form, authorization)).apart()))
         with set_aside(account, client, family):
             successor, generation = _go_on(family, token, client)
         return tokens.mint(narrowed, account, client, generation=generation, refresh_token=successor)

@@ -24,6 +24,7 @@ from oidc import tokens_for
 from oidc import userinfo
 from trips import Trips
 
+from idp import endings
 from idp import families
 from idp.clock import epoch
 from idp.clock import now
@@ -430,12 +431,22 @@ def test_no_renewal_outlives_the_absolute_life(browser: FlaskClient, first: dict
 
 def test_signing_out_leaves_offline_access(browser: FlaskClient, first: dict[str, Any], session: Session) -> None:
     """OIDC Back-Channel Logout §2.7: refresh tokens with offline_access normally SHOULD NOT be revoked."""
-    from idp import endings
-
     endings.end_session(session.sid)
 
     assert userinfo(browser, first["access_token"]).status_code == 401
-    assert refresh(browser, first["refresh_token"]).status_code == 200
+    renewed = refresh(browser, first["refresh_token"])
+    assert renewed.status_code == 200
+    assert userinfo(browser, renewed.json["access_token"]).status_code == 200
+
+
+def test_signing_out_ends_what_was_renewed_before(
+    browser: FlaskClient, first: dict[str, Any], session: Session
+) -> None:
+    renewed = refresh(browser, first["refresh_token"]).json["access_token"]
+
+    endings.end_session(session.sid)
+
+    assert userinfo(browser, renewed).status_code == 401
 
 
 def test_a_refresh_makes_few_round_trips(
