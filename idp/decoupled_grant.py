@@ -32,7 +32,7 @@ class DecoupledGrant(TokenGrant):
         account = db.session.get(Account, authorization.account_id)
         if account is None or not authorization.holds(account):
             raise InvalidGrantError("The request is not known.")
-        authorization = self.bound(authorization.within(client))
+        authorization = self.bound(authorization.within(client)).apart()
         limited = self.limited(authorization)
         refresh_token = None
         if "offline_access" in authorization.scope and "refresh_token" in client.grant_types:

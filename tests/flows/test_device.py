@@ -16,6 +16,7 @@ from visitor import Visitor
 from werkzeug.test import TestResponse
 
 from idp import decoupled
+from idp import endings
 from idp import subjects
 from idp.models import Client
 from idp.provider import provider
@@ -69,6 +70,21 @@ def test_a_device_waits_and_gets_tokens_once(app: Flask, visitor: Visitor) -> No
     userinfo = device.get("/userinfo", headers={"Authorization": f"Bearer {first.json['access_token']}"})
     assert userinfo.json["sub"] == subjects.of(account.id, client)
     assert poll(device, begun).json["error"] == "invalid_grant"
+
+
+def test_signing_out_of_the_browser_leaves_the_device_its_answer(app: Flask, visitor: Visitor) -> None:
+    """The person allows a device and signs out of the computer at which that was done: the device goes on."""
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    session = sign_in(visitor.browser, an_account())
+    allow(visitor, begun)
+    endings.end_session(session.sid)
+    later(begun)
+
+    token = poll(device, begun).json["access_token"]
+
+    assert device.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
 def test_only_the_device_that_asked_gets_an_answer(app: Flask, visitor: Visitor) -> None:
