@@ -65,7 +65,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
     request, client = interaction.request, interaction.client
     if request is None:
         return _end_visit(interaction, before)
-    if client is None or not client.is_active or not _may_still_return(request, client):
+    if client is None or not may_still_answer(request, client):
         return _finish(interaction, errors.client_error("client or redirect_uri withdrawn"))
     try:
         account, proofs = _check(interaction, request, client, before)
@@ -84,9 +84,12 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
 
 def deny(interaction: Interaction) -> Response:
     """«Annuler»: the client is told; a visit of our own begins anew. A link leads here, so nothing is changed."""
-    if interaction.request is None:
+    request, client = interaction.request, interaction.client
+    if request is None:
         return responses.go("/signin")
-    return _refuse(interaction.request, AccessDeniedError("The person declined."))
+    if client is None or not may_still_answer(request, client):
+        return errors.client_error("client or redirect_uri withdrawn")
+    return _refuse(request, AccessDeniedError("The person declined."))
 
 
 def _finish(interaction: Interaction, response: Response) -> Response:
@@ -151,8 +154,10 @@ def _essential_is_met(request: AuthorizationRequest, proofs: list[Proof]) -> boo
     return not named or any(assurance.reaches(proofs, value) for value in named)
 
 
-def _may_still_return(request: AuthorizationRequest, client: Client) -> bool:
-    """Whether the address is registered now: the person may have taken an hour."""
+def may_still_answer(request: AuthorizationRequest, client: Client) -> bool:
+    """Whether the client is active and its address registered now: the person may have taken an hour."""
+    if not client.is_active:
+        return False
     if request.decoupled is not None:
         return True
     native = client.application_type == "native"

@@ -19,6 +19,7 @@ from .. import session as sessions
 from .. import subjects
 from ..decision import FRESH_PROMPTS
 from ..decision import decide
+from ..decision import may_still_answer
 from ..flow import next_page
 from ..models import Account
 from ..models import Client
@@ -51,8 +52,8 @@ def begin() -> Response:
     request = _read(params, find) if handle is None else _posted(handle)
     client, session = find(request.client_id), sessions.current()
     account = session.account if session else None
-    if client is None or not client.is_active:
-        raise BadRequestPage("unknown client")
+    if client is None or not may_still_answer(request, client):  # pushed or posted some time ago
+        raise BadRequestPage("client or redirect_uri withdrawn")
     interaction = interactions.begin(
         "enrol" if "create" in request.prompt else "sign_in",
         request=request,

@@ -408,6 +408,22 @@ def test_an_address_withdrawn_meanwhile_is_not_answered(app: Flask) -> None:
         assert stays(resume(interaction))
 
 
+@pytest.mark.parametrize("change_to", [{"redirect_uris": ["https://rp.example/other"]}, {"disabled_at": now()}])
+def test_no_error_goes_to_an_address_withdrawn_meanwhile_either(
+    app: Flask, browser: FlaskClient, change_to: dict[str, Any]
+) -> None:
+    """Security row 2.70: «Annuler», and a posted request of which the browser comes back later."""
+    client = a_client()
+    interaction = interaction_of(client, an_account())
+    posted = browser.post("/authorize", data=request_of(client, prompt="none")).headers["Location"]
+
+    change(client, **change_to)
+
+    with app.test_request_context():
+        assert stays(deny(interaction))
+    assert stays(browser.get(posted))
+
+
 def test_other_peoples_applications_need_a_consent(app: Flask) -> None:
     """Decision 7; security row 2.34."""
     client, account = a_client(first_party=False), an_account()
