@@ -83,5 +83,5 @@ def _read(value: str) -> x509.Certificate | None:
     encoded = value[1:-1] if value.startswith(":") and value.endswith(":") else _PEM_LINES.sub("", unquote(value))
     try:
         return x509.load_der_x509_certificate(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError, UnsupportedAlgorithm):
+    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return None

@@ -59,7 +59,7 @@ def _has_subject(certificate: x509.Certificate, registered: str) -> bool:
 def _alternatives(certificate: x509.Certificate, kind: type[x509.GeneralName]) -> list[object]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return []
     return [each.value for each in names if isinstance(each, kind)]
 

@@ -146,6 +146,26 @@ def test_what_is_no_certificate_counts_as_none(browser: FlaskClient, proxy: None
     assert not is_proven(ask(browser, {"X-Client-Cert": value, "X-Client-Verify": "SUCCESS"}))
 
 
+VERSION_3, DNS_NAME = b"\xa0\x03\x02\x01\x02", b"\x82\x09a.example"
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [(VERSION_3, b"\xa0\x03\x02\x01\x09"), (DNS_NAME, b"\xa3\x09a.example"), (DNS_NAME, b"\xa5\x09a.example")],
+)
+def test_a_certificate_of_a_kind_nobody_knows_proves_nothing(
+    browser: FlaskClient, proxy: None, part: bytes, other: bytes
+) -> None:
+    """A version to come, a name by X.400 or EDI: the client's mistake, never ours."""
+    a_client(**{**PKI, "tls_client_auth_subject_dn": None, "tls_client_auth_san_dns": "a.example"})
+    right = certificate(PERSON, x509.DNSName("a.example")).public_bytes(Encoding.DER)
+    assert part in right
+
+    value = base64.b64encode(right.replace(part, other)).decode()
+
+    assert not is_proven(ask(browser, {"X-Client-Cert": value, "X-Client-Verify": "SUCCESS"}))
+
+
 def test_without_the_setting_nobody_reads_the_header(app: Flask, browser: FlaskClient) -> None:
     """A header that clients can send proves nothing."""
     a_client(**PKI)
