@@ -74,7 +74,10 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
     if not pushed.use_up(request):
         return _finish(interaction, errors.client_error("pushed request answered before"))
     session, is_new = _session(account, proofs, before)
-    response = _answer(request, client, account, session, proofs)
+    try:
+        response = _answer(request, client, account, session, proofs)
+    except OAuth2Error as error:  # a key to encrypt to cannot be had
+        return _finish(interaction, _refuse(request, error))
     if is_new or sessions.needs_keeping(session, client.client_id):
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
         sessions.keep(session, response, renew=is_new)

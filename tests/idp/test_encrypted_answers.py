@@ -11,6 +11,8 @@ from joserfc.jwk import ECKey
 from joserfc.jwk import RSAKey
 from oidc import a_client
 from oidc import an_account
+from oidc import answer
+from oidc import authorize
 from oidc import basic
 from oidc import sign_in
 from oidc import tokens_for
@@ -129,3 +131,22 @@ def test_who_cannot_prove_who_it_is_gets_no_signature(app: Flask, browser: Flask
 
     assert response.status_code == 401
     assert response.is_json
+
+
+def test_a_client_without_a_key_is_told_so_where_it_is_answered(
+    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 6749 §4.1.2.1: the person is not left in front of an error for programs."""
+    parts = app.extensions["idp"]
+    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"implicit": True}))
+    client = a_client(
+        id_token_encrypted_response_alg="RSA-OAEP-256",
+        response_types=["code id_token"],
+        grant_types=["authorization_code", "implicit"],
+    )
+    sign_in(browser, an_account())
+
+    given = answer(authorize(browser, client, response_type="code id_token"))
+
+    assert given["error"] == "server_error"
+    assert given["state"] == "state-1"
