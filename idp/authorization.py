@@ -28,6 +28,7 @@ class Authorization:
     client_id: str
     scope: tuple[str, ...]
     auth_time: int
+    """When the person signed in; 0 where somebody else vouches for them (RFC 7523)."""
     acr: str | None
     amr: tuple[str, ...]
     sid: str | None = None
@@ -43,6 +44,8 @@ class Authorization:
     """What was allowed in more words than a scope has (RFC 9396)."""
     confirmation: Mapping[str, str] | None = None
     """The key its tokens are bound to: the `cnf` of RFC 7800."""
+    act: Mapping[str, Any] | None = None
+    """Who acts for the person, and who did before: the `act` of RFC 8693 §4.1."""
     family: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """Name of all tokens that descend from it."""
     at: float = field(default_factory=lambda: now().timestamp())

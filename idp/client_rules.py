@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
 CIBA = "urn:openid:params:grant-type:ciba"
-AUTHENTICATED_GRANTS = frozenset({"client_credentials", CIBA})
-"""Grants in which nothing but the client itself vouches for the request (RFC 6749 §4.4, CIBA §7.1)."""
+AUTHENTICATED_GRANTS = frozenset(
+    {
+        *("client_credentials", CIBA),
+        *("urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+    }
+)
+"""Grants for which a client must prove who it is (RFC 6749 §4.4, CIBA §7.1, RFC 8693 §5; decision of this house)."""
 KEY_METHODS = ("private_key_jwt", "self_signed_tls_client_auth")
 LONGEST_TEXT = 255
 

@@ -16,6 +16,7 @@ from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
 from .client_metadata import DeliveryMode
 from .grants import GRANTS
+from .grants.jwt_bearer import JwtBearerGrant
 from .provider import provider
 from .request_rules import PROMPTS
 from .request_rules import offered_response_types
@@ -127,9 +128,13 @@ def _claims() -> list[str]:
 
 
 def _grant_types() -> list[str]:
-    """Those of the token endpoint, and `implicit`, which has no endpoint of its own (OIDC Discovery §3)."""
+    """Those of the token endpoint, and `implicit`, which has no endpoint of its own (OIDC Discovery §3).
+
+    Assertions about people are believed only where the operator trusts somebody to make them.
+    """
     implicit = ["implicit"] if provider.settings.offers_implicit else []
-    return [grant.GRANT_TYPE for grant in GRANTS] + implicit
+    believed = bool(provider.settings.assertion_issuers)
+    return [grant.GRANT_TYPE for grant in GRANTS if believed or grant is not JwtBearerGrant] + implicit
 
 
 def _acr_values() -> list[str]:

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 from flask import Request
 
 MAX_PARAMETERS = 100
-LISTS = frozenset({"resource"})
-"""What may be sent several times (RFC 8707 §2)."""
+LISTS = frozenset({"resource", "audience"})
+"""What may be sent several times (RFC 8707 §2, RFC 8693 §2.1)."""
 FORM = "application/x-www-form-urlencoded"
 
 

@@ -27,6 +27,12 @@ def of(uri: str) -> ProtectedResource:
     return next(known, ProtectedResource.model_construct(uri=uri))
 
 
+def named(name: str) -> str:
+    """The resource that is the client of this name, or has this address (RFC 8693 §2.1, `audience`)."""
+    of_client = (each.uri for each in provider.settings.resources if each.introspection_client == name)
+    return next(of_client, name)
+
+
 def audience(authorization: Authorization) -> tuple[str, ...]:
     """Whom a token of this authorization is for (RFC 9068 §3); never nobody.
 

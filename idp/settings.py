@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings
 from pydantic_settings import NoDecode
 from pydantic_settings import SettingsConfigDict
 
+from .assertion_issuer import AssertionIssuer
 from .assurance import ACR_VALUES
 from .protected_resource import ProtectedResource
 
@@ -89,6 +90,11 @@ class Settings(BaseSettings):
     software_statement_issuers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Whose signed statements about applications are believed: `{"https://fund.ch": {"jwks_uri": "https://…"}}`, or
     `jwks` with the keys themselves."""
+
+    assertion_issuers: dict[str, AssertionIssuer] = Field(default_factory=dict)
+    """Who may vouch for people in a JWT (RFC 7523): `{"https://staff.fund.ch": {"jwks_uri": "https://…", "clients":
+    ["desk"], "scopes": ["benefits.read"]}}`; nobody by default. Its `sub` is the one this provider gives to public
+    clients."""
 
     resources: tuple[ProtectedResource, ...] = ()
     """The APIs that take access tokens from here: `[{"uri": "https://api.fund.ch", "scopes": ["benefits.read"], …}]`;

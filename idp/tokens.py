@@ -36,6 +36,7 @@ class AccessToken:
     authorization: Authorization
     account: Account | None
     client: Client
+    generation: int
     issued_at: int
     expires_at: int
 
@@ -50,7 +51,7 @@ def mint(
     nonce: str | None = None,
 ) -> dict[str, Any]:
     """Make what the token endpoint answers: access token, ID token, refresh token, scope (RFC 6749 §5.1)."""
-    body = _access(authorization, client, generation)
+    body = access(authorization, client, generation)
     if refresh_token is not None:
         body["refresh_token"] = refresh_token
     if account is not None and "openid" in authorization.scope:
@@ -61,16 +62,22 @@ def mint(
 
 def mint_for_browser(authorization: Authorization, client: Client) -> dict[str, Any]:
     """Make the access token that travels in the browser's address (OIDC Core §3.2.2.5)."""
-    return _access(authorization, client, 0)
+    return access(authorization, client)
 
 
-def _access(authorization: Authorization, client: Client, generation: int) -> dict[str, Any]:
-    """The access token and what is told of it, narrowed to what its resources understand (RFC 8707 §2.2)."""
+def access(
+    authorization: Authorization, client: Client, generation: int = 0, *, ends_at: int | None = None
+) -> dict[str, Any]:
+    """The access token and what is told of it, narrowed to what its resources understand (RFC 8707 §2.2).
+
+    It ends with what it was exchanged for, where that ends before (`ends_at`).
+    """
     narrowed = replace(authorization, scope=resources.open_scopes(authorization))
+    seconds = resources.seconds(narrowed) if ends_at is None else min(resources.seconds(narrowed), ends_at - epoch())
     body: dict[str, Any] = {
-        "access_token": issue(narrowed, client, generation),
+        "access_token": issue(narrowed, client, generation, seconds),
         "token_type": sender_constraint.token_type(narrowed.confirmation),
-        "expires_in": resources.seconds(narrowed),
+        "expires_in": seconds,
         "scope": " ".join(narrowed.scope),
     }
     if narrowed.authorization_details:  # RFC 9396 §7
@@ -78,9 +85,9 @@ def _access(authorization: Authorization, client: Client, generation: int) -> di
     return body
 
 
-def issue(authorization: Authorization, client: Client, generation: int = 0) -> str:
+def issue(authorization: Authorization, client: Client, generation: int, seconds: int) -> str:
     """Make an access token, random or signed; only its hash is kept."""
-    moment, seconds = epoch(), resources.seconds(authorization)
+    moment = epoch()
     is_signed = resources.token_format(authorization, client.access_token_format) == "jwt"
     token = _signed(authorization, client, moment, seconds) if is_signed else secrets.token_urlsafe(32)
     value = {
@@ -107,9 +114,10 @@ def _signed(authorization: Authorization, client: Client, moment: int, seconds: 
         "exp": moment + seconds,
         "jti": secrets.token_urlsafe(16),
         "scope": " ".join(authorization.scope),
-        **(of_person if account_id is not None else {}),
+        **(of_person if account_id is not None and authorization.auth_time else {}),
         "cnf": dict(authorization.confirmation) if authorization.confirmation else None,
         "authorization_details": [dict(each) for each in authorization.authorization_details] or None,
+        "act": authorization.act,
     }
     known = {name: value for name, value in stated.items() if value is not None}
     return provider.keys.sign(known, alg=client.id_token_signed_response_alg, typ=JWT_TYPE)
@@ -130,7 +138,7 @@ def find(token: str) -> AccessToken | None:
         return None
     if client is None or not client.is_active:
         return None
-    return AccessToken(authorization, account, client, value["issued_at"], value["expires_at"])
+    return AccessToken(authorization, account, client, value["generation"], value["issued_at"], value["expires_at"])
 
 
 def revoke(token: str) -> None:

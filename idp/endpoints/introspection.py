@@ -127,7 +127,8 @@ def _facts(authorization: Authorization, client: Client, issued_at: int, expires
         "scope": " ".join(authorization.scope),
         "iat": issued_at,
         "exp": expires_at,
-        **({"auth_time": authorization.auth_time} if account_id is not None else {}),
+        **({"auth_time": authorization.auth_time} if account_id is not None and authorization.auth_time else {}),
         **({"acr": authorization.acr} if authorization.acr else {}),
         **({"authorization_details": [dict(each) for each in details]} if details else {}),
+        **({"act": dict(authorization.act)} if authorization.act else {}),
     }

@@ -403,7 +403,7 @@ def test_a_token_of_nobody_opens_no_userinfo(browser: FlaskClient, machine: Clie
     token = for_itself(browser).json["access_token"]
     planted = tokens.find(token)
     assert planted is not None
-    with_openid = tokens.issue(replace(planted.authorization, scope=("openid",)), planted.client)
+    with_openid = tokens.access(replace(planted.authorization, scope=("openid",)), planted.client)["access_token"]
 
     assert userinfo(browser, token).status_code == 403
     assert userinfo(browser, with_openid).status_code == 401
