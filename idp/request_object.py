@@ -90,7 +90,8 @@ def open_backchannel(params: Parameters, client: Client) -> Parameters:
     is_ours = _is_for_us(stated.get("aud"), strict=True) and stated.get("iss") == client.client_id
     if not is_ours or not times <= set(stated) or not _is_timely(stated, strict=True):
         raise InvalidRequestError("The signed request is not valid.")
-    if not isinstance(jti, str) or not _is_new(client, jti):
+    was_made_before = stated["iat"] < int(provider.store.born().timestamp())  # who knows how often it came (decision 3)
+    if was_made_before or not isinstance(jti, str) or not _is_new(client, jti):
         raise InvalidRequestError("The signed request is not valid.")
     return Parameters(_pairs(stated))
 

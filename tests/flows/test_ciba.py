@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from idp import decoupled
 from idp import subjects
 from idp.channels.backchannel import Backchannel
 from idp.clock import epoch
+from idp.clock import now
 from idp.db import db
 from idp.fetcher import Fetched
 from idp.message import Message
@@ -183,6 +185,22 @@ def test_a_signed_request_says_for_whom_and_until_when(app: Flask, changes: dict
     response = ask(Browser(app), request=signed(client, **changes), scope=None, login_hint=None, binding_message=None)
 
     assert response.json["error"] == "invalid_request"
+
+
+def test_a_signed_request_from_before_the_store_began_to_remember_is_refused(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decision 3: a store that came back empty does not know which requests it has seen."""
+    client = a_signing_program()
+    an_account(EMAIL)
+    given = {"scope": None, "login_hint": None, "binding_message": None}
+    text = signed(client)
+
+    monkeypatch.setattr(provider.store, "born", lambda: now() + timedelta(seconds=2))
+    assert ask(Browser(app), request=text, **given).json["error"] == "invalid_request"
+
+    monkeypatch.undo()
+    assert ask(Browser(app), request=text, **given).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["garbage", "none", "another's"])
