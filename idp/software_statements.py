@@ -20,9 +20,9 @@ def read(statement: object) -> dict[str, Any]:
     if not isinstance(statement, str):
         raise InvalidSoftwareStatementError("The software_statement must be a JWT.")
     issuer = issuers.claimed(statement)
-    trusted = provider.settings.software_statement_issuers.get(issuer)
     if issuer is None:
         raise InvalidSoftwareStatementError("The software_statement cannot be read.")
+    trusted = provider.settings.software_statement_issuers.get(issuer)
     if trusted is None:
         raise UnapprovedSoftwareStatementError("The issuer of the software_statement is not approved.")
     try:
