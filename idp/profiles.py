@@ -36,6 +36,8 @@ class Profile:
     """Answers of a protected resource carry `x-fapi-interaction-id` (FAPI 1.0 Baseline §6.2.1-11)."""
     sender_constrained: bool = False
     """Access tokens are bound to a key of the client's: DPoP or its certificate."""
+    code_seconds: int | None = None
+    """The longest life of a code, whatever the operator set (FAPI 2.0 Security Profile §5.3.2.1)."""
     rotates_refresh_tokens: bool = True
     """FAPI 2.0 Security Profile §5.3.2.1: rotation costs more than it gains where the client proves a key."""
 
@@ -49,6 +51,7 @@ PROFILES = {
         pushed_request=True,
         strict_audience=True,
         sender_constrained=True,
+        code_seconds=60,
         rotates_refresh_tokens=False,
     ),
     "fapi2_message_signing": Profile(
@@ -59,6 +62,7 @@ PROFILES = {
         signed_request=True,
         strict_audience=True,
         sender_constrained=True,
+        code_seconds=60,
         rotates_refresh_tokens=False,
     ),
     "fapi1_advanced": Profile(

@@ -15,6 +15,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from .. import audit
 from .. import endings
 from .. import families
+from .. import profiles
 from .. import redirects
 from .. import sender_constraint
 from .. import tokens
@@ -67,7 +68,7 @@ class AuthorizationCodeGrant(TokenGrant):
         _check_verifier(value["code_challenge"], form.get("code_verifier"))
         _check_key(value.get("dpop_jkt"), self.confirmation)
         account = db.session.get(Account, authorization.account_id)
-        if account is None or not authorization.holds(account) or _is_over(authorization):
+        if account is None or not authorization.holds(account) or _is_over(authorization, client):
             raise InvalidGrantError("The code is not valid.")
         authorization = self.bound(authorization.within(client))
         limited = self.limited(authorization)
@@ -130,9 +131,10 @@ def _check_key(jkt: str | None, confirmation: Mapping[str, str] | None) -> None:
         raise InvalidGrantError("The code is bound to another key.")
 
 
-def _is_over(authorization: Authorization) -> bool:
+def _is_over(authorization: Authorization, client: Client) -> bool:
     """Whether the code is too old, or its session was signed out before it was redeemed."""
-    ends = authorization.at + provider.settings.code_seconds
+    seconds, longest = provider.settings.code_seconds, profiles.of(client).code_seconds
+    ends = authorization.at + (seconds if longest is None else min(seconds, longest))
     return now().timestamp() > ends or endings.is_session_over(authorization)
 
 
