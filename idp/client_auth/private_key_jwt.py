@@ -24,7 +24,9 @@ def authenticate(request: OAuth2Request, find_client: FindClient) -> Client | No
     """The client that signed the assertion, if it did so for us, just now, and for the first time."""
     assertion, alg = client_assertion.of(request), client_assertion.algorithm(request)
     client = find_client(client_assertion.subject(assertion))
-    if client is None or not client_assertion.may_sign_with(client, alg) or not client_keys.has_keys(client):
+    if client is None or not client.is_active or client.token_endpoint_auth_method != NAME:
+        return None  # before its keys are fetched: that takes time, and tells whether there is such a client
+    if not client_assertion.may_sign_with(client, alg) or not client_keys.has_keys(client):
         return None
     try:
         stated = client_keys.verify(assertion, client, alg)

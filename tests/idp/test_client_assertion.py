@@ -4,18 +4,24 @@ import base64
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import OctKey
 from oidc import CALLBACK
 from oidc import SECRET
+from oidc import VERIFIER
 from oidc import a_client
+from oidc import an_account
 from oidc import basic
 from oidc import change
+from oidc import code_for
 from oidc import is_error
+from oidc import sign_in
 from proofs import ES256
 from proofs import ISSUER
 from proofs import KEYS
@@ -25,7 +31,9 @@ from proofs import jwks
 from werkzeug.test import TestResponse
 
 from idp import client_secrets
+from idp import fetcher
 from idp.clock import epoch
+from idp.clock import now
 from idp.db import db
 from idp.models import Client
 from idp.provider import provider
@@ -259,3 +267,35 @@ def test_discovery_names_the_ways(browser: FlaskClient) -> None:
     assert {*MACS, "ES256", "PS256"} <= set(document["token_endpoint_auth_signing_alg_values_supported"])
     assert "none" not in document["token_endpoint_auth_signing_alg_values_supported"]
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
+
+
+@pytest.mark.parametrize("changes", [{"token_endpoint_auth_method": "client_secret_basic"}, {"disabled_at": now()}])
+def test_nothing_is_fetched_for_a_client_that_cannot_prove_itself_so(
+    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """RFC 6749 §5.2: neither an address of the client's nor the time it takes tells that it exists."""
+    asked: list[str] = []
+    monkeypatch.setattr(fetcher, "get", lambda url, **_: asked.append(url))
+    a_client(**{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://rp.example/jwks", **changes})
+
+    assert not is_proven(ask(browser, assertion()))
+    assert asked == []
+
+
+@pytest.mark.parametrize(("seconds", "is_right"), [(59, True), (62, False)])
+def test_a_code_of_fapi_2_never_lives_longer_than_a_minute(
+    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch, seconds: int, is_right: bool
+) -> None:
+    """FAPI 2.0 Security Profile §5.3.2.1, whatever the operator set for others."""
+    parts = app.extensions["idp"]
+    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"code_seconds": 600}))
+    client = a_client()
+    sign_in(browser, an_account())
+    code = code_for(browser, client)
+    change(client, profile="fapi2", token_endpoint_auth_method="private_key_jwt", jwks=jwks())
+
+    with time_machine.travel(now() + timedelta(seconds=seconds)):
+        response = ask(browser, {**assertion(), "code": code, "code_verifier": VERIFIER}, dpop())
+
+    assert (response.status_code == 200) is is_right
+    assert is_right or is_error(response, "invalid_grant")
