@@ -46,7 +46,7 @@ def issue(
         "nonce": nonce,
         "acr": authorization.acr,
         "amr": list(authorization.amr),
-        "sid": authorization.sid,
+        "sid": authorization.sid if _takes_part_in_logout(client) else None,
         "at_hash": left_half_hash(access_token, alg) if access_token else None,
         "c_hash": left_half_hash(code, alg) if code else None,
         "s_hash": left_half_hash(state, alg) if state else None,
@@ -58,6 +58,12 @@ def issue(
     signed = provider.keys.sign({**asked, **known}, alg=alg)
     how = client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc
     return encrypted(signed, client, *how, cty="JWT")
+
+
+def _takes_part_in_logout(client: Client) -> bool:
+    """Whether the client ends sessions or hears of their end; the name of one is nothing to others."""
+    hears = client.backchannel_logout_uri or client.frontchannel_logout_uri
+    return bool(hears or client.post_logout_redirect_uris)
 
 
 def read(token: str) -> dict[str, Any] | None:

@@ -337,7 +337,7 @@ def test_an_address_inside_is_never_reached(app: Flask, browser: FlaskClient) ->
 def test_a_client_that_left_the_register_is_not_told(app: Flask, browser: FlaskClient, rp: Listener) -> None:
     client = a_told_client(rp)
     remember(sign_in(browser, an_account()), client)
-    change(client, backchannel_logout_uri=None)
+    change(client, backchannel_logout_uri=None, post_logout_redirect_uris=["https://rp.example/bye"])
 
     sign_out(browser, client)
 

@@ -42,7 +42,7 @@ SCOPE = "openid email offline_access"
 
 @pytest.fixture
 def client(app: Flask) -> Client:
-    return a_client()
+    return a_client(post_logout_redirect_uris=["https://rp.example/bye"])
 
 
 @pytest.fixture

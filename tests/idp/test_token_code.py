@@ -4,6 +4,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -80,7 +81,7 @@ def test_the_id_token_says_who_when_and_how(app: Flask, browser: FlaskClient) ->
     account = an_account()
     session = sign_in(browser, account, at=epoch() - 60)
 
-    body = tokens_for(browser, a_client())
+    body = tokens_for(browser, a_client(post_logout_redirect_uris=["https://rp.example/bye"]))
     claims = id_token_claims(body["id_token"])
 
     moment = epoch()
@@ -117,8 +118,28 @@ def test_claims_of_scopes_are_not_in_the_id_token(app: Flask, browser: FlaskClie
 
     token = tokens_for(browser, a_client(), scope="openid profile email phone pension")["id_token"]
 
-    protocol = {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}
+    protocol = {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash"}
     assert set(id_token_claims(token)) == protocol
+
+
+@pytest.mark.parametrize(
+    ("registered", "is_named"),
+    [
+        ({}, False),
+        ({"post_logout_redirect_uris": ["https://rp.example/bye"]}, True),
+        ({"backchannel_logout_uri": "https://rp.example/out"}, True),
+        ({"frontchannel_logout_uri": "https://rp.example/out"}, True),
+    ],
+)
+def test_the_session_is_named_to_clients_that_take_part_in_logout(
+    app: Flask, browser: FlaskClient, registered: dict[str, Any], is_named: bool
+) -> None:
+    """Front-Channel Logout §3, Back-Channel Logout §2.1: others can do nothing with `sid`."""
+    sign_in(browser, an_account())
+
+    token = tokens_for(browser, a_client(**registered))["id_token"]
+
+    assert ("sid" in id_token_claims(token)) == is_named
 
 
 def test_without_a_nonce_the_id_token_has_none(app: Flask, browser: FlaskClient) -> None:
