@@ -177,9 +177,10 @@ def _known(sent: Mapping[str, Any]) -> dict[str, Any]:
     grants = values.get("grant_types")
     refreshes = isinstance(grants, list) and "refresh_token" in grants
     asked = values.get("scope", " ".join(STANDARD_SCOPES))
-    if isinstance(asked, str):
-        allowed = [name for name in STANDARD_SCOPES if name in SCOPES and (refreshes or name != "offline_access")]
-        values["scope"] = [name for name in allowed if name in asked.split()]
+    if not isinstance(asked, str):  # a list, which operators may write, would bring scopes that only they can give
+        raise InvalidClientMetadataError("scope: the value cannot be registered")
+    allowed = [name for name in STANDARD_SCOPES if name in SCOPES and (refreshes or name != "offline_access")]
+    values["scope"] = [name for name in allowed if name in asked.split()]
     return values
 
 

@@ -198,6 +198,21 @@ def test_a_registered_client_has_no_privilege_of_an_operator(browser: FlaskClien
 
 
 @pytest.mark.usefixtures("is_open")
+def test_a_list_of_scopes_brings_no_more_than_a_text_does(browser: FlaskClient) -> None:
+    """RFC 7591 §2: the scope is one text; the fund's own scopes are for an operator to give."""
+    known = registered(browser)
+
+    refused = register(browser, scope=["openid", "pension"])
+    changed = manage(browser, known, "PUT", json=said_again(known, scope=["openid", "pension"]))
+
+    assert is_error(refused, "invalid_client_metadata")
+    assert is_error(changed, "invalid_client_metadata")
+    row = client(known["client_id"])
+    assert row is not None
+    assert "pension" not in row.scope
+
+
+@pytest.mark.usefixtures("is_open")
 @pytest.mark.parametrize(
     ("method", "more", "has_secret"),
     [
