@@ -69,6 +69,7 @@ PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     },
     "blocked": ("blocked.html", {}),
     "enrol/cancel": ("enrol/cancel.html", {"csrf_token": "", "continue_url": "#"}),
+    "device/cancel": ("device/cancel.html", {"csrf_token": "", "continue_url": "#"}),
     "signout/confirm": ("signout/confirm.html", {"csrf_token": "", "target": None}),
     "signout/done": ("signout/done.html", {}),
     **{f"pages/{name}": (f"pages/{name}.html", {}) for name in ("terms", "privacy", "accessibility")},

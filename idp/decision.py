@@ -95,6 +95,11 @@ def deny(interaction: Interaction) -> Response:
     return _refuse(request, AccessDeniedError("The person declined."))
 
 
+def refuse_elsewhere(interaction: Interaction) -> Response:
+    """The same for a program elsewhere: its request is over, and so is this visit."""
+    return _finish(interaction, deny(interaction))
+
+
 def _finish(interaction: Interaction, response: Response) -> Response:
     """Over; where it led is kept first, so that whoever presses twice is sent the same way again."""
     answers.keep(interaction, response)

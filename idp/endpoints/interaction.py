@@ -24,6 +24,7 @@ from ..assurance import Proof
 from ..decision import deny
 from ..decision import living_proofs
 from ..decision import origins_ahead
+from ..decision import refuse_elsewhere
 from ..decision import resume
 from ..errors import page as error_page
 from ..flow import Blocked
@@ -45,6 +46,7 @@ from ..throttle import Paused
 
 blueprint = Blueprint("interaction", __name__)
 DEFAULT_GOAL = "sign_in"
+REFUSING = "device/cancel.html"
 
 
 def open_page(interaction: Interaction) -> Response:
@@ -92,30 +94,32 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
 
 @blueprint.get("/i/<interaction_id>/cancel")
 def ask_cancel(interaction_id: str) -> Response:
-    """«Annuler»: asks first where something would be lost, else answers the client with access_denied."""
+    """«Annuler»: asks first where something would be lost or decided, else tells the client of access_denied."""
     interaction = _load(interaction_id)
     page = _due(interaction)
-    if page and page[0].cancel == "confirm" and interaction.answers:
-        flow, step = page
-        html = render_template(
-            f"{flow.name}/cancel.html",
-            csrf_token=interaction.csrf_token(),
-            continue_url=address(interaction, flow, step),
-            form=Form(),
-        )
-        return make_response(html)
-    return deny(interaction)
+    template = _question(interaction, page)
+    if template is None:
+        return deny(interaction)
+    html = render_template(
+        template,
+        csrf_token=interaction.csrf_token(),
+        continue_url=address(interaction, *page) if page else f"/i/{interaction.id}",
+        form=Form(),
+    )
+    return make_response(html)
 
 
 @blueprint.post("/i/<interaction_id>/cancel")
 def cancel(interaction_id: str) -> Response:
-    """Forget what was entered and return to the start."""
+    """Forget what was entered and return to the start; a request of another device is refused."""
     _load(interaction_id)
     with interactions.lease(interaction_id):
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
             return _stale(interaction)
         page = _due(interaction)
+        if _question(interaction, page) == REFUSING:
+            return refuse_elsewhere(interaction)
         if page and page[0].cancel == "confirm":
             flow = page[0]
             flow.steps[0].undo(interaction)
@@ -123,6 +127,16 @@ def cancel(interaction_id: str) -> Response:
             interaction.goal = DEFAULT_GOAL
             interaction.notify("info", Text("cancel.done"))
         return _follow(interaction)
+
+
+def _question(interaction: Interaction, page: Page | None) -> str | None:
+    """The page that asks before anything is given up; None where a link may lead straight to the client.
+
+    What is told to another device is kept here and cannot be taken back, so no GET may do it (decision 15).
+    """
+    if page and page[0].cancel == "confirm" and interaction.answers:
+        return f"{page[0].name}/cancel.html"
+    return REFUSING if interaction.request and interaction.request.decoupled else None
 
 
 @blueprint.post("/i/<interaction_id>/extend")

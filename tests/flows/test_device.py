@@ -12,6 +12,7 @@ from oidc import sign_in
 from proofs import dpop
 from proofs import presented
 from visitor import Browser
+from visitor import Page
 from visitor import Visitor
 from werkzeug.test import TestResponse
 
@@ -44,6 +45,11 @@ def poll(browser: Browser, begun: dict[str, Any], client_id: str = "television")
 def later(begun: dict[str, Any]) -> None:
     """As if the device had waited between two questions."""
     provider.store.delete("decoupled_question", decoupled._name(begun["device_code"]))
+
+
+def visit_of(page: Page) -> str:
+    """The address of the visit that a page belongs to."""
+    return page.url.rsplit("/", 2)[0]
 
 
 def allow(visitor: Visitor, begun: dict[str, Any]) -> None:
@@ -158,12 +164,33 @@ def test_a_person_who_refuses_tells_the_device(app: Flask, visitor: Visitor) -> 
     device = Browser(app)
     begun = begin(device)
     sign_in(visitor.browser, an_account())
-    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
-    assert page.says("device.ask")
+    asked = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+    assert asked.says("device.ask")
+    assert f'formaction="{visit_of(asked)}/cancel"' in asked.text
 
-    page = visitor.open(page.link("/cancel"))
+    page = visitor.post(f"{visit_of(asked)}/cancel", **asked.form()[1])
 
     assert page.says("device.refused.h1")
+    assert poll(device, begun).json["error"] == "access_denied"
+    assert visitor.answer(asked).says("device.refused.h1"), "a later yes does not count, and is not said to"
+
+
+def test_no_link_refuses_for_the_person(app: Flask, visitor: Visitor) -> None:
+    """Decision 15: a GET changes nothing; «Annuler» asks, and the answer is a form of ours."""
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+
+    asked = visitor.open(f"{visit_of(page)}/cancel")
+    forged = visitor.post(f"{visit_of(page)}/cancel", csrf_token="0" * 64)
+
+    assert forged.status == 400
+    assert poll(device, begun).json["error"] == "authorization_pending"
+    assert asked.says("device.cancel.h1")
+    assert visitor.open(asked.link("/credentials")).status == 200
+    assert visitor.answer(asked).says("device.refused.h1")
+    later(begun)
     assert poll(device, begun).json["error"] == "access_denied"
 
 
@@ -190,7 +217,7 @@ def test_the_first_answer_counts(app: Flask, visitor: Visitor, another: Callable
     one = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
     two = second.answer(second.open("/device"), user_code=begun["user_code"])
 
-    second.open(two.link("/cancel"))
+    second.post(f"{visit_of(two)}/cancel", **two.form()[1])
     visitor.answer(one)
 
     assert poll(device, begun).json["error"] == "access_denied"
