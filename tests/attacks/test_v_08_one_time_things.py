@@ -189,6 +189,10 @@ def test_v11_nothing_passes_for_something_else(target: Target, things: dict[str,
         "token: secret": ("client secret", lambda thing: _refused(_with_secret(target, thing))),
         "userinfo": ("access token", lambda thing: target.userinfo(thing).status_code in {400, 401}),
         "authorize: pushed": ("pushed request", lambda thing: _no_code(_authorized(target, request_uri=thing))),
+        "authorize: its handle": (
+            "its handle",
+            lambda thing: _no_code(_authorized(target, request_uri=f"urn:ietf:params:oauth:request_uri:{thing}")),
+        ),
         "authorize: handle": ("posted request", lambda thing: _no_code(_bare(target, "/authorize", handle=thing))),
         "authorize: hint": (
             "ID token",
