@@ -58,7 +58,8 @@ def begin(request: AuthorizationRequest, *, seconds: int = SECONDS, notify: Mapp
     """Keep a request until a person answers it; `notify` is whom to tell when that has happened (CIBA §10.2)."""
     handle, code = secrets.token_urlsafe(32), _free_code()
     name = _name(handle)
-    clear = json.dumps({"request": request.to_json(), "notify": notify, "handle": handle if notify else None})
+    kept = {"request": request.to_json(), "notify": notify, "handle": handle if notify else None, "code": code}
+    clear = json.dumps(kept)
     sealed = b64encode(provider.vault.seal(clear, f"{KIND}:{name}")).decode()
     value = {"sealed": sealed, "client_id": request.client_id, "ends_at": epoch() + seconds}
     # Kept longer than it is good for, so that a program hears that it is over and not that it never was.
@@ -78,7 +79,12 @@ def find_by_user_code(typed: str) -> AuthorizationRequest | None:
 
 
 def approve(name: str, authorization: Authorization) -> Mapping[str, str] | None:
-    """The person has allowed it; whom to tell, if this is the first answer and somebody is to be told."""
+    """The person has allowed it; whom to tell, if this is the first answer and somebody is to be told.
+
+    Raises `ExpiredTokenError` for who comes too late, so that nobody is told of a success that was none.
+    """
+    if _open(name) is None:
+        raise ExpiredTokenError("The request has expired.")
     return _answer(name, {"authorization": authorization.to_json()})
 
 
@@ -106,11 +112,12 @@ def fetch(handle: str, client: Client) -> Authorization:
 
 
 def _answer(name: str, answer: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Of several answers the first one counts."""
+    """Of several answers the first one counts; the code that people type is over with it."""
     opened = _open(name)
     if opened is None or not provider.store.add_once("decoupled_answered", name, 4 * SECONDS):
         return None
     provider.store.put(ANSWER, name, answer, SECONDS)
+    provider.store.delete(USER_CODE, opened.get("code", ""))
     notify: Mapping[str, str] | None = opened["notify"]
     return {**notify, "auth_req_id": opened["handle"]} if notify else None
 

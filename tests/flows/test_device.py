@@ -223,6 +223,35 @@ def test_the_first_answer_counts(app: Flask, visitor: Visitor, another: Callable
     assert poll(device, begun).json["error"] == "access_denied"
 
 
+def test_a_code_that_was_answered_is_over(app: Flask, visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    """Nobody else is led to a confirmation that could not count, and be told that it did (RFC 8628 §6.1)."""
+    a_device()
+    begun = begin(Browser(app))
+    sign_in(visitor.browser, an_account())
+    allow(visitor, begun)
+    second = another()
+
+    page = second.answer(second.open("/device"), user_code=begun["user_code"])
+
+    assert page.status == 422
+    assert page.says("device.err.unknown")
+
+
+def test_who_confirms_too_late_is_not_told_that_it_is_confirmed(app: Flask, visitor: Visitor) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    sign_in(visitor.browser, an_account())
+    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+    name = decoupled._name(begun["device_code"])
+    kept = provider.store.get("decoupled", name)
+    assert kept
+    provider.store.put("decoupled", name, {**kept, "ends_at": 1}, 60)
+
+    assert visitor.answer(page).says("device.refused.h1")
+    assert poll(device, begun).json["error"] == "expired_token"
+
+
 def test_a_client_without_the_grant_gets_no_code(app: Flask) -> None:
     a_device(grant_types=["authorization_code"])
 
