@@ -93,6 +93,22 @@ def test_the_person_confirms_and_the_program_knows_who_it_is(app: Flask, visitor
     assert poll(desk, begun.json).json["error"] == "invalid_grant"
 
 
+def test_nobody_is_flooded_with_mails(app: Flask) -> None:
+    """A program asks one person ten times an hour, like every code by mail (decision 23); others are not hindered."""
+    a_program()
+    an_account(EMAIL)
+    an_account("berta@example.ch")
+    desk = Browser(app)
+
+    answers = [ask(desk) for _ in range(12)]
+
+    assert [each.status_code for each in answers] == [200] * 10 + [429] * 2
+    assert answers[-1].json["error"] == "temporarily_unavailable"
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert len(messages(EMAIL)) == 10
+    assert ask(desk, login_hint="berta@example.ch").status_code == 200
+
+
 def test_somebody_else_who_has_the_code_cannot_confirm(app: Flask, visitor: Visitor) -> None:
     a_program()
     an_account(EMAIL)
