@@ -24,6 +24,9 @@ test-fast: $(VENV)/.dev ## only what failed last time, then the rest, until the 
 attacks: $(VENV)/.dev ## every attack of tests/attacks, those that take minutes too
 	$(BIN)/python -m pytest tests/attacks -m '' -n auto $(ARGS)
 
+fuzz: $(VENV)/.dev ## anything at all to every endpoint (FUZZ_EXAMPLES=5000 a test)
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),5000) $(BIN)/python -m pytest tests/idp/test_fuzz.py -n auto $(ARGS)
+
 lint: $(VENV)/.dev ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -77,4 +80,4 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help run reset test test-fast attacks lint format types conformance flows migration lock up clean
+.PHONY: help run reset test test-fast attacks fuzz lint format types conformance flows migration lock up clean
