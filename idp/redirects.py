@@ -59,12 +59,18 @@ def check_web(uri: str) -> None:
     host = parts.hostname or ""
     if "@" in parts.netloc:
         raise BadAddress("it must not contain a user name")
-    if parts.netloc != parts.netloc.lower() or not _HOST.fullmatch(host):
+    if parts.netloc != parts.netloc.lower() or not _HOST.fullmatch(host) or not _is_whole(parts, host):
         raise BadAddress("its host is not a host name in lower case")
     if parts.scheme == "http" and host not in LOOPBACK:
         raise BadAddress("use https; http is accepted for localhost, 127.0.0.1 and [::1] only")
     if _DOTS.search(parts.path):
         raise BadAddress("its path must not contain . or .. segments")
+
+
+def _is_whole(parts: SplitResult, host: str) -> bool:
+    """Whether nothing stands beside host and port: Python reads `[::1]evil.test;` as `::1`, and ends up in policies."""
+    shown = f"[{host}]" if ":" in host else host
+    return parts.netloc in (shown, f"{shown}:{parts.port}")
 
 
 def fits(requested: str, registered: Sequence[str], *, native: bool) -> bool:
