@@ -127,14 +127,8 @@ def all_clients() -> Sequence[Client]:
 
 def disable(client_id: str) -> None:
     """Out at once: no sign-in, no token; its refresh families end, and stay ended if it is enabled again."""
-    with transaction() as session:
-        client = find(client_id)
-        client.disabled_at = client.disabled_at or now()
-        session.execute(
-            update(RefreshFamily)
-            .where(RefreshFamily.client_id == client_id, RefreshFamily.ended_at.is_(None))
-            .values(ended_at=now(), end_reason="client_disabled")
-        )
+    with transaction():
+        _disable(find(client_id))
         audit.record("client_disabled", client_id=client_id)
 
 
@@ -213,12 +207,24 @@ def _write(change: Change) -> None:
         client_secrets.add(client, change.secret)
     client_secrets.keep_as_needed(client)
     if description.disabled == (client.disabled_at is None):
-        client.disabled_at = now() if description.disabled else None
+        client.disabled_at = None
+        if description.disabled:
+            _disable(client)
     if description.is_default:
         db.session.flush()
         others = update(Client).where(Client.client_id != description.client_id).values(is_default=False)
         db.session.execute(others)
     audit.record("client_added" if change.is_new else "client_changed", client_id=description.client_id)
+
+
+def _disable(client: Client) -> None:
+    """Called inside a transaction, by every way that disables."""
+    client.disabled_at = client.disabled_at or now()
+    db.session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.client_id == client.client_id, RefreshFamily.ended_at.is_(None))
+        .values(ended_at=now(), end_reason="client_disabled")
+    )
 
 
 def _write_secret(path: Path, secret: str) -> None:

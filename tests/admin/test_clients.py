@@ -266,10 +266,9 @@ def test_a_native_application_may_have_its_own_scheme() -> None:
 # disable, enable
 
 
-def test_a_disabled_client_loses_its_refresh_families(app: Flask) -> None:
-    """CVE-2026-9705: what was disabled is not revived by enabling."""
+def a_family() -> None:
+    """A refresh token of somebody's for the portal."""
     account = an_account()
-    a_client()
     family = RefreshFamily(
         id="f",
         account_id=account.id,
@@ -284,6 +283,12 @@ def test_a_disabled_client_loses_its_refresh_families(app: Flask) -> None:
     db.session.add(family)
     db.session.commit()
 
+
+def test_a_disabled_client_loses_its_refresh_families(app: Flask) -> None:
+    """CVE-2026-9705: what was disabled is not revived by enabling."""
+    a_client()
+    a_family()
+
     assert "disabled" in idp("disable", "portal").output
     assert not client().is_active
     assert idp("disable", "portal").exit_code == 0
@@ -293,6 +298,20 @@ def test_a_disabled_client_loses_its_refresh_families(app: Flask) -> None:
     assert db.session.query(RefreshFamily).one().end_reason == "client_disabled"
     events = [line.event for line in db.session.query(AuditEvent).order_by(AuditEvent.sequence)]
     assert events == ["client_disabled", "client_disabled", "client_enabled"]
+
+
+def test_a_client_disabled_by_file_loses_them_as_well(app: Flask, file: Path) -> None:
+    """Every way to disable a client is the same end (CVE-2026-9705)."""
+    idp("apply", str(file), "--yes")
+    a_family()
+
+    file.write_text(FILE.format(more="disabled = true"))
+    idp("apply", str(file), "--yes")
+    file.write_text(FILE.format(more=""))
+    idp("apply", str(file), "--yes")
+
+    assert client().is_active
+    assert db.session.query(RefreshFamily).one().end_reason == "client_disabled"
 
 
 # rotate-secret
