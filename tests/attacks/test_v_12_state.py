@@ -52,7 +52,7 @@ class House:
 
     def node(self, port: int) -> None:
         """Start a node on this port."""
-        command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "2"]
+        command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1"]
         log = self.target.live.folder / f"node-{port}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(

@@ -313,6 +313,7 @@ def masked(response: requests.Response, *typed: str) -> tuple[Any, ...]:
     text = re.sub(r"/i/[\w-]+", "/i/VISIT", text)
     text = re.sub(r'"[0-9a-f]{64}"', '"CSRF"', text)
     text = re.sub(r"\d+ secondes", "N secondes", text)
+    text = re.sub(r'data-session="\d+"', 'data-session="N"', text)
     location = re.sub(r"/i/[\w-]+", "/i/VISIT", response.headers.get("Location", ""))
     ever_new = {"date", "set-cookie", "content-length", "location", "x-request-id"}
     kept = {name: value for name, value in response.headers.items() if name.lower() not in ever_new}
