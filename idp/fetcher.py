@@ -42,7 +42,9 @@ HEADERS = {"User-Agent": "vpk-idp", "Accept-Encoding": "identity", "Connection":
 LOOKUPS = threading.BoundedSemaphore(16)
 """Names being looked up at once: a dead resolver holds so many threads, and no worker."""
 MOST_ADDRESSES = 3
-WELL_FORMED = re.compile(r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?(?:[/?][!-~]*)?", re.I)
+WELL_FORMED = re.compile(
+    r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?(?:[/?][!-~]*)?", re.IGNORECASE | re.ASCII
+)
 """A whole address of plain characters, without a user, a zone or a backslash to misread."""
 OTHER_PORTS = frozenset({1433, 1521, 2049, 2375, 3306, 3389, 5432, 5672, 5984, 6379, 9042, 9200, 11211, 27017})
 """Where other things than web servers listen; below 1024 only 443 (and 80 where http is permitted) is one."""

@@ -21,10 +21,11 @@ NEVER = tuple(
     ipaddress.ip_network(each)
     for each in (
         *("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.51.100.0/24"),
-        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"),
     )
 )
-"""Link-local (metadata of clouds), multicast, documentation, reserved: nobody's web server, listed or not."""
+"""Link-local (metadata of clouds; the last is Azure's, which looks public), multicast, documentation, reserved: no web
+server of anybody's, listed or not."""
 
 GLOBAL = ipaddress.IPv6Network("2000::/3")
 """All public addresses of IPv6 are in here, …"""
