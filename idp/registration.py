@@ -41,6 +41,7 @@ STANDARD_SCOPES = ("openid", "profile", "email", "address", "phone", "offline_ac
 """What a client may have that no operator has looked at; the fund's own scopes are not among them."""
 GRANTS = frozenset({"authorization_code", "implicit", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"})
 """In each of them a person begins; whatever happens without one is for clients an operator has registered."""
+DECOUPLED = frozenset({CIBA, "urn:ietf:params:oauth:grant-type:device_code"})
 ISSUED = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")
 """What only the provider says (RFC 7592 §2.2)."""
 
@@ -156,6 +157,7 @@ def _read(sent: Mapping[str, Any]) -> ClientMetadata:
         metadata = ClientMetadata.model_validate(_known(sent), context=policy)
         _check_grants(metadata)
         _check_names(metadata)
+        _check_sector(metadata)
         check_addresses(metadata)
     except ValidationError as error:
         raise _refusal(error) from None
@@ -217,6 +219,16 @@ def _check_names(metadata: ClientMetadata) -> None:
     own = {_plain(name) for name in (provider.settings.portal, *provider.settings.fund.values())}
     if any(name and name in _plain(shown) for shown in metadata.client_name.values() for name in own):
         raise InvalidClientMetadataError("client_name: the value cannot be registered")
+
+
+def _check_sector(metadata: ClientMetadata) -> None:
+    """Pairwise names are those of a sector, and what proves that one belongs to it is that the answers go there.
+
+    Those of a decoupled request go to whoever asked: such a client is a sector of its own (OIDC Core §8.1).
+    """
+    names_a_sector = metadata.redirect_uris or metadata.sector_identifier_uri
+    if metadata.subject_type == "pairwise" and names_a_sector and DECOUPLED & set(metadata.grant_types):
+        raise InvalidClientMetadataError("subject_type: only an operator can give pairwise together with these grants")
 
 
 def _plain(name: str) -> str:

@@ -685,6 +685,20 @@ def test_a_sector_document_must_list_every_redirect_address(browser: FlaskClient
     assert registered(browser, **sector)["subject_type"] == "pairwise"
 
 
+@pytest.mark.parametrize("redirects", [[CALLBACK], None])
+def test_nobody_joins_the_sector_of_others_without_their_redirects(
+    browser: FlaskClient, server: Listener, redirects: list[str] | None
+) -> None:
+    """OIDC Core §8.1: the redirect addresses are the proof, and a device has its answer without them."""
+    server.body = json.dumps([CALLBACK]).encode()
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+    grants = ["authorization_code", device] if redirects else [device]
+    pairwise = {"subject_type": "pairwise", "grant_types": grants, "redirect_uris": redirects}
+
+    assert "subject_type" in refused(browser, **pairwise, sector_identifier_uri=f"{server.url}/sector")
+    assert register(browser, **pairwise).status_code == (400 if redirects else 201), "alone it is a sector of its own"
+
+
 # Managing (RFC 7592)
 
 
