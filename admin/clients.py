@@ -203,6 +203,7 @@ def _write(change: Change) -> None:
         db.session.add(client)
     for name, value in description.columns().items():
         setattr(client, name, value)
+    client.registration_token_hash = None  # what an operator vouches for, the client changes no longer by itself
     if change.secret is not None:
         client_secrets.add(client, change.secret)
     client_secrets.keep_as_needed(client)

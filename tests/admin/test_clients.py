@@ -390,6 +390,16 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(app: Flask, file: Pa
     assert client().redirect_uris == ["https://rp.example/cb"]
 
 
+def test_a_client_that_an_operator_describes_is_the_operators(app: Flask, file: Path) -> None:
+    """Else its registration token could lead a first party's answers elsewhere, and nobody would be asked."""
+    a_client(first_party=False, registration_token_hash="x")
+
+    idp("apply", str(file), "--yes")
+
+    assert client().first_party is True
+    assert client().registration_token_hash is None
+
+
 def test_nothing_is_applied_without_a_yes(app: Flask, file: Path) -> None:
     refused = idp("apply", str(file), answer="n\n")
     assert refused.exit_code == 1
