@@ -29,6 +29,7 @@ from .request import AuthorizationRequest
 
 KIND = "decoupled"
 ANSWER = "decoupled_answer"
+OUTCOME = "decoupled_outcome"
 USER_CODE = "user_code"
 
 SECONDS = 600
@@ -81,11 +82,15 @@ def find_by_user_code(typed: str) -> AuthorizationRequest | None:
 def approve(name: str, authorization: Authorization) -> Mapping[str, str] | None:
     """The person has allowed it; whom to tell, if this is the first answer and somebody is to be told.
 
-    Raises `ExpiredTokenError` for who comes too late, so that nobody is told of a success that was none.
+    Raises an error for who comes after a refusal or too late, so that nobody is told of a success that was none.
     """
-    if _open(name) is None:
+    notify = _answer(name, {"authorization": authorization.to_json()})
+    outcome = provider.store.get(OUTCOME, name)
+    if outcome is None:
         raise ExpiredTokenError("The request has expired.")
-    return _answer(name, {"authorization": authorization.to_json()})
+    if not outcome["is_allowed"]:
+        raise AccessDeniedError("The request was refused before.")
+    return notify
 
 
 def refuse(name: str, error: OAuth2Error) -> Mapping[str, str] | None:
@@ -116,6 +121,7 @@ def _answer(name: str, answer: Mapping[str, Any]) -> Mapping[str, str] | None:
     opened = _open(name)
     if opened is None or not provider.store.add_once("decoupled_answered", name, 4 * SECONDS):
         return None
+    provider.store.put(OUTCOME, name, {"is_allowed": "authorization" in answer}, 4 * SECONDS)
     provider.store.put(ANSWER, name, answer, SECONDS)
     provider.store.delete(USER_CODE, opened.get("code", ""))
     notify: Mapping[str, str] | None = opened["notify"]

@@ -218,9 +218,26 @@ def test_the_first_answer_counts(app: Flask, visitor: Visitor, another: Callable
     two = second.answer(second.open("/device"), user_code=begun["user_code"])
 
     second.post(f"{visit_of(two)}/cancel", **two.form()[1])
-    visitor.answer(one)
 
+    assert visitor.answer(one).says("device.refused.h1")
     assert poll(device, begun).json["error"] == "access_denied"
+
+
+def test_a_second_yes_is_told_of_the_first(app: Flask, visitor: Visitor, another: Callable[[], Visitor]) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    account = an_account()
+    second = another()
+    sign_in(visitor.browser, account)
+    sign_in(second.browser, account)
+    one = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+    two = second.answer(second.open("/device"), user_code=begun["user_code"])
+
+    visitor.answer(one)
+    assert poll(device, begun).status_code == 200
+
+    assert second.answer(two).says("device.done.h1")
 
 
 def test_a_code_that_was_answered_is_over(app: Flask, visitor: Visitor, another: Callable[[], Visitor]) -> None:
