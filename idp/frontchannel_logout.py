@@ -10,11 +10,16 @@ from .session import Session
 
 
 def frames(session: Session) -> list[str]:
-    """The addresses to load for the clients of a session, each with the issuer and the session it is about (§3)."""
+    """The addresses to load for the clients of a session, each with the issuer and the session it is about (§3).
+
+    What was shut out has no page in a person's browser; its tokens are over anyway.
+    """
     if not session.clients or not provider.settings.frontchannel_logout:
         return []
     told = {"iss": provider.settings.issuer, "sid": session.sid}
     query = select(Client.frontchannel_logout_uri).where(
-        Client.client_id.in_(session.clients), Client.frontchannel_logout_uri.is_not(None)
+        Client.client_id.in_(session.clients),
+        Client.frontchannel_logout_uri.is_not(None),
+        Client.disabled_at.is_(None),
     )
     return [responses.with_params(uri, told) for uri in db.session.scalars(query.order_by(Client.client_id)) if uri]

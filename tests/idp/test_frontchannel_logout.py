@@ -17,6 +17,8 @@ from oidc import sign_in
 from oidc import tokens_for
 from werkzeug.test import TestResponse
 
+from idp.clock import now
+from idp.db import db
 from idp.models import Client
 
 BACK = "https://rp.example/bye"
@@ -55,6 +57,21 @@ def test_applications_sign_out_in_frames_and_the_browser_goes_on(browser: FlaskC
     assert refresh(response) == f"5; url={BACK}?state=s%201"
     assert f'href="{BACK}?state=s%201"' in response.text
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_disabled_application_is_not_loaded(browser: FlaskClient, client: Client) -> None:
+    """Whoever was shut out has no page in a person's browser, either."""
+    a_client("shut", frontchannel_logout_uri="https://shut.example/front", redirect_uris=[BACK])
+    sign_in(browser, an_account())
+    hint = tokens_for(browser, client)["id_token"]
+    shut = db.session.get_one(Client, "shut")
+    code_for(browser, shut, redirect_uri=BACK)
+    change(shut, disabled_at=now())
+
+    response = browser.get("/logout", query_string={"id_token_hint": hint})
+
+    assert len(frames(response)) == 1
+    assert "shut.example" not in response.text + response.headers["Content-Security-Policy"]
 
 
 def test_frames_may_come_from_these_applications_only(browser: FlaskClient, client: Client) -> None:
