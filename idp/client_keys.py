@@ -35,6 +35,8 @@ PAUSE = 60
 WAIT = 6
 """Seconds for which one fetch keeps others from beginning; it takes five at most (`fetcher.py`)."""
 POLL_SECONDS = 0.05
+SIGNING_CURVES = ("Ed25519", "Ed448")
+"""Keys on these are of the same type as those that agree on secrets, and do not (RFC 8037 §2)."""
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
 
@@ -61,7 +63,9 @@ def client_keys(client: Client) -> list[dict[str, Any]]:
 def encryption_key(client: Client, key_types: tuple[str, ...], alg: str) -> dict[str, Any] | None:
     """The first key of these types the client lets others encrypt to it with (OIDC Core §10.2)."""
     for jwk in client_keys(client):
-        if jwk.get("kty") in key_types and jwk.get("alg", alg) == alg and jwk.get("use", "enc") == "enc":
+        if jwk.get("kty") not in key_types or jwk.get("crv") in SIGNING_CURVES:
+            continue
+        if jwk.get("alg", alg) == alg and jwk.get("use", "enc") == "enc":
             return jwk
     return None
 

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwe
 from joserfc.jwk import ECKey
+from joserfc.jwk import OKPKey
 from joserfc.jwk import RSAKey
 from oidc import a_client
 from oidc import an_account
@@ -55,6 +56,19 @@ def test_an_id_token_is_signed_and_then_encrypted(app: Flask, browser: FlaskClie
     assert (header["alg"], header["enc"], header["cty"]) == (alg, enc, "JWT")
     assert header["kid"] in {RSA.kid, EC.kid}
     assert provider.keys.verify(inside, typ=["JWT"])["aud"] == client.client_id
+
+
+def test_a_key_that_only_signs_is_not_encrypted_to(app: Flask, browser: FlaskClient) -> None:
+    """RFC 8037 §3: Ed25519 and X25519 are of one type, and only the second agrees on secrets."""
+    signing, agreeing = (OKPKey.generate_key(curve).as_dict(private=False) for curve in ("Ed25519", "X25519"))
+    client = a_client(
+        jwks={"keys": [signing, agreeing]},
+        id_token_encrypted_response_alg="ECDH-ES",
+        id_token_encrypted_response_enc="A128GCM",
+    )
+    sign_in(browser, an_account())
+
+    assert tokens_for(browser, client)["id_token"].count(".") == 4
 
 
 def test_userinfo_is_signed_for_its_client(app: Flask, browser: FlaskClient) -> None:
