@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authlib.integrations.requests_client import OAuth2Session
 from live import Live
 from walk import Walker
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from foreign import LANDING
 from foreign import Registered
 from foreign import browser
+from foreign import enrolled
 from foreign import register_client
 
 Register = Callable[..., Registered]
@@ -47,13 +46,5 @@ def signed_in_browsers() -> dict[str, Walker]:
 def signed_in(live: Live, tmp_path: Path, signed_in_browsers: dict[str, Walker]) -> Walker:
     """A browser whose person is signed in at the provider: no page will be asked of them."""
     if live.issuer not in signed_in_browsers:
-        client = register_client(live, tmp_path, "enrolment", f"{LANDING}cb", auth="none")
-        session = OAuth2Session(
-            client.client_id, scope="openid", redirect_uri=f"{LANDING}cb", code_challenge_method="S256"
-        )
-        url, _ = session.create_authorization_url(f"{live.issuer}/authorize", code_verifier="v" * 43, prompt="create")
-        walker = browser(live)
-        page = walker.enrol(walker.open(url), live.person("fr"))
-        assert page.url.startswith(f"{LANDING}cb?code="), page.url
-        signed_in_browsers[live.issuer] = walker
+        signed_in_browsers[live.issuer] = enrolled(live, tmp_path)
     return signed_in_browsers[live.issuer]

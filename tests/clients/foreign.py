@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from authlib.integrations.requests_client import OAuth2Session
 from joserfc.jwk import ECKey
 from joserfc.jwk import RSAKey
 from live import Live
@@ -75,6 +77,18 @@ def register_client(
     secret = re.search(r"shown once\): (\S+)", told)
     assert secret or not auth.startswith("client_secret"), told
     return Registered(client_id, secret[1] if secret else "")
+
+
+def enrolled(live: Live, folder: Path) -> Walker:
+    """A browser whose person has just enrolled, and is signed in at the provider."""
+    client_id = f"enrolment-{secrets.token_hex(4)}"
+    register_client(live, folder, client_id, f"{LANDING}cb", auth="none")
+    session = OAuth2Session(client_id, scope="openid", redirect_uri=f"{LANDING}cb", code_challenge_method="S256")
+    url, _ = session.create_authorization_url(f"{live.issuer}/authorize", code_verifier="v" * 43, prompt="create")
+    walker = browser(live)
+    page = walker.enrol(walker.open(url), live.person("fr"))
+    assert page.url.startswith(f"{LANDING}cb?code="), page.url
+    return walker
 
 
 def new_key(algorithm: str) -> ECKey | RSAKey:
