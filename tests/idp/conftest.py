@@ -17,6 +17,7 @@ def app(app: Flask) -> Flask:
     """The provider with its signing keys made, as it is once it serves."""
     if not provider.keys.stored():
         provider.keys.ensure()
+    provider.store.born()  # before any assertion of a test is made: older ones are refused (decision 3)
     return app
 
 
