@@ -69,7 +69,7 @@ def main() -> int:
     environment = settings(house)
     os.environ.update(environment)
     prepared = prepare(house.folder, house.portal)
-    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _interrupt)
     try:
         with running(house, prepared) as programs:
