@@ -148,7 +148,7 @@ GRANIAN_LOGS: dict[str, Any] = {
 def start_worker(app: Flask) -> Flask:
     """What a worker process does beside answering: send messages, do the chores, end when the server is gone."""
     forget_environment()
-    _follow(os.getppid())
+    _follow(_server())
     if app.extensions["idp"].settings.outbox_worker:
         Sender(app, chores=chores(app)).start()
     return app
@@ -180,6 +180,12 @@ def forget_old_messages() -> int:
     with transaction() as session:
         result = session.execute(delete(OutboxMessage).where(ended, OutboxMessage.created_at < now() - KEPT_MESSAGES))
     return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _server() -> int:
+    """The process that started this worker, known also where it was killed before the worker got this far."""
+    parent = multiprocessing.parent_process()
+    return os.getppid() if parent is None or parent.pid is None else parent.pid
 
 
 def _follow(parent: int) -> None:

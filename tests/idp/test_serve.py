@@ -176,6 +176,36 @@ def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None
         wait(lambda: not any(map(_is_running, children)), 40)
 
 
+ORPHAN = """
+import multiprocessing, os, sys, time
+from idp import serve
+
+def work(path):
+    while os.getppid() == multiprocessing.parent_process().pid:
+        time.sleep(0.05)
+    with open(path, "w") as file:
+        file.write(str(serve._server()))
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work, args=[sys.argv[1]]).start()
+    time.sleep(3)
+    os._exit(0)
+"""
+
+
+def test_a_worker_knows_its_server_also_when_that_was_killed_before_it_was_ready(tmp_path: Path) -> None:
+    """Else it would follow whoever adopts it, for ever."""
+    program, told = tmp_path / "orphan.py", tmp_path / "told"
+    program.write_text(ORPHAN, encoding="utf-8")
+
+    command = [sys.executable, str(program), str(told)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as first:
+        first.wait(30)
+    wait(lambda: told.exists() and bool(told.read_text()), 30)
+
+    assert int(told.read_text()) == first.pid
+
+
 def test_every_chore_can_be_done_at_any_time(app: Flask) -> None:
     for seconds, chore in serve.chores(app):
         assert seconds >= 1
