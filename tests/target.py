@@ -24,16 +24,13 @@ from oidc import CHALLENGE
 from oidc import VERIFIER
 from proofs import assertion
 from proofs import jwks
-from pyotp import TOTP
 from requests.adapters import HTTPAdapter
 from sqlalchemy import create_engine
 from sqlalchemy import text
 from visitor import ahv
 from walk import Page
 from walk import Walker
-from walk import e164
 from walk import expect
-from walk import totp_secret
 
 CALLBACK = "https://rp.example/cb"
 LOOPBACK_CALLBACK = "http://127.0.0.1/cb"
@@ -140,31 +137,11 @@ class Target:
     def enrolled(self, factor: str = "totp") -> tuple[Person, Browser]:
         """Somebody new with an account, and the browser that is signed in."""
         person, browser = self.person(), self.browser()
-        page = self.until_confirmation(browser, person, factor)
-        page = browser.answer(page, code=self.confirmation(page, person, factor))
+        page = browser.until_confirmation(browser.open("/enrol"), person, factor)
+        page = browser.answer(page, code=browser.confirmation(page, person, factor))
         expect(page, "/done")
         browser.press(page)
         return person, browser
-
-    def until_confirmation(self, browser: Browser, person: Person, factor: str = "totp") -> Page:
-        """Steps 1 to 4 of the enrolment, up to the page that asks for the factor's first code."""
-        page = browser.identify(browser.open("/enrol"), person)
-        before = len(self.live.messages(person.email))
-        page = browser.answer(page, email=person.email, password=person.password, password2=person.password)
-        expect(page, "confirm-email")
-        page = browser.answer(page, code=self.live.code(person.email, after=before))
-        page = browser.answer(page, method=factor)
-        if factor == "sms":
-            page = browser.answer(page, phone=person.phone)
-        expect(page, "confirm-second-factor")
-        return page
-
-    def confirmation(self, page: Page, person: Person, factor: str = "totp") -> str:
-        """The right answer to that page."""
-        if factor == "sms":
-            return self.live.code(e164(person.phone))
-        person.totp_secret = totp_secret(page)
-        return TOTP(person.totp_secret).now()
 
     def at_second_factor(self, person: Person, browser: Browser | None = None) -> tuple[Browser, Page]:
         """A browser that has given the right password."""

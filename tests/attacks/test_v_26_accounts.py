@@ -54,8 +54,8 @@ def test_v26_no_message_and_no_page_takes_its_host_from_a_request(target: Target
     person, browser = target.person(), Lying(target.live)
     browser.headers.update(EVIL)
 
-    page = target.until_confirmation(browser, person, "sms")
-    page = browser.answer(page, code=target.confirmation(page, person, "sms"))
+    page = browser.until_confirmation(browser.open("/enrol"), person, "sms")
+    page = browser.answer(page, code=browser.confirmation(page, person, "sms"))
     assert "/done" in page.url
     forgetful = Lying(target.live)
     forgetful.headers.update(EVIL)
@@ -326,8 +326,8 @@ def test_v29_with_the_account_everything_of_it_has_ended(each_target: Target, en
 def test_v29_who_leaves_on_the_way_gets_no_account(each_target: Target) -> None:
     """A half-done enrolment, and one that was kept for tomorrow."""
     person, browser = each_target.person(), each_target.browser()
-    page = each_target.until_confirmation(browser, person)
-    code = each_target.confirmation(page, person)
+    page = browser.until_confirmation(browser.open("/enrol"), person, "totp")
+    code = browser.confirmation(page, person, "totp")
 
     leave(each_target, person)
 

@@ -50,7 +50,7 @@ def stored(person: Person) -> Account:
 
 
 def masked(page: Page, name: str) -> tuple[int, str]:
-    text = re.sub(r'name="csrf_token" value="[^"]*"|data-csrf="[^"]*"', "", page.response.text)
+    text = re.sub(r'name="csrf_token" value="[^"]*"|data-csrf="[^"]*"|data-session="\d+"', "", page.response.text)
     return page.status, re.sub(r"/i/[\w-]{22}", "/i/ID", text).replace(name, "NAME")
 
 

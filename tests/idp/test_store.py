@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import services
+from application import empty
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy import func
@@ -52,6 +53,7 @@ def backend(store_kind: str) -> str:
 
 @pytest.fixture
 def store(app: Flask, store_kind: str) -> Store:
+    empty(app)  # not even its birth is noted
     return RedisStore(app.extensions["idp"].settings.redis_url) if store_kind == "redis" else SqlStore()
 
 

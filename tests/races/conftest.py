@@ -85,35 +85,12 @@ class Racer:
     def enrolled(self, factor: str = "totp") -> tuple[Person, Walker]:
         """Somebody with an account, and the browser that is signed in."""
         person, walker = self.live.person(), Walker(self.live)
-        page = self.until_confirmation(walker, person, factor)
-        page = walker.answer(page, code=self.confirmation(page, person, factor))
+        page = walker.until_confirmation(walker.open("/enrol"), person, factor)
+        page = walker.answer(page, code=walker.confirmation(page, person, factor))
         expect(page, "/done")
         action, fields = page.form()
         walker.post(action, data=fields, allow_redirects=False, timeout=60)
         return person, walker
-
-    def until_confirmation(self, walker: Walker, person: Person, factor: str) -> Page:
-        """Steps 1 to 4, up to the page that asks for the factor's first code."""
-        page = walker.identify(walker.open("/enrol"), person)
-        before = len(self.live.messages(person.email))
-        page = walker.answer(page, email=person.email, password=person.password, password2=person.password)
-        expect(page, "confirm-email")
-        page = walker.answer(page, code=self.live.code(person.email, after=before))
-        page = walker.answer(page, method=factor)
-        if factor == "sms":
-            page = walker.answer(page, phone=person.phone)
-        expect(page, "confirm-second-factor")
-        return page
-
-    def confirmation(self, page: Page, person: Person, factor: str) -> str:
-        from pyotp import TOTP
-        from walk import e164
-        from walk import totp_secret
-
-        if factor == "sms":
-            return self.live.code(e164(person.phone))
-        person.totp_secret = totp_secret(page)
-        return TOTP(person.totp_secret).now()
 
     def at_second_factor(self, person: Person) -> tuple[Walker, Page]:
         """A new browser that has given the right password."""

@@ -157,7 +157,7 @@ def test_a_double_press_has_one_effect_at_every_step(racer: Any, race: Any, read
             "confirm-email": lambda: {"code": racer.live.code(person.email)},
             "second-factor": lambda: {"method": factor},
             "second-factor-details": lambda: {"phone": person.phone},
-            "confirm-second-factor": lambda page=page: {"code": racer.confirmation(page, person, factor)},
+            "confirm-second-factor": lambda page=page: {"code": walker.confirmation(page, person, factor)},
         }[step]()
         press = ready_post(walker, page, **values)
         answers = race([press, press])
