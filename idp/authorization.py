@@ -46,6 +46,8 @@ class Authorization:
     """The key its tokens are bound to: the `cnf` of RFC 7800."""
     act: Mapping[str, Any] | None = None
     """Who acts for the person, and who did before: the `act` of RFC 8693 §4.1."""
+    through: tuple[str, ...] = ()
+    """The clients whose tokens were exchanged on the way here; it ends when one of them is shut out."""
     family: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """Name of all tokens that descend from it."""
     at: float = field(default_factory=lambda: now().timestamp())
@@ -75,5 +77,5 @@ class Authorization:
         """As it was kept; members of another version of the program are left out."""
         known = {each.name for each in fields(cls)}
         kept = {name: member for name, member in value.items() if name in known}
-        lists = ("scope", "amr", "resource", "authorization_details")
+        lists = ("scope", "amr", "resource", "authorization_details", "through")
         return cls(**{**kept, **{name: tuple(kept[name]) for name in lists if name in kept}})

@@ -4,9 +4,6 @@ What both ways have in common, `private_key_jwt` and `client_secret_jwt`; the al
 two is presented.
 """
 
-import hashlib
-import json
-from base64 import urlsafe_b64decode
 from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Request
@@ -14,14 +11,12 @@ from authlib.oauth2.rfc6749 import OAuth2Request
 from keys import InvalidToken
 from keys.algorithms import read_header
 
+from . import assertions
 from . import profiles
-from .clock import epoch
 from .models import Client
 from .provider import provider
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-LONGEST_LIFE = 600
-SKEW = 60
 MAX_LENGTH = 16 * 1024
 
 
@@ -49,12 +44,7 @@ def algorithm(request: OAuth2Request) -> str:
 
 def subject(assertion: str) -> str:
     """Who it says it is: good for finding the key, for nothing else."""
-    try:
-        payload = assertion.split(".")[1].encode("ascii")
-        stated = json.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
-        name = stated["sub"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return ""
+    name = assertions.before_proof(assertion, "sub")
     return name if isinstance(name, str) else ""
 
 
@@ -65,49 +55,12 @@ def may_sign_with(client: Client, alg: str) -> bool:
 
 
 def is_acceptable(stated: dict[str, Any], client: Client, request: OAuth2Request) -> bool:
-    """Whether genuine claims are meant for us, made just now, and seen for the first time: asked in this order."""
-    return _is_for_us(stated, client, request) and _is_timely(stated) and _is_new(stated)
+    """Whether genuine claims are meant for us, made just now, and seen for the first time: asked in this order.
 
-
-def _is_for_us(stated: dict[str, Any], client: Client, request: OAuth2Request) -> bool:
-    """RFC 7523 §3: issuer and subject are the client, the audience is this server and nobody else.
-
-    It is named by the issuer; as clients also do it, by the token endpoint or the one they call. The profiles of FAPI
-    2.0 leave the issuer alone, as a single text (Security Profile §5.3.2.1).
+    Issuer and subject are the client (RFC 7523 §3).
     """
-    settings, audience = provider.settings, stated.get("aud")
     if stated.get("iss") != client.client_id or stated.get("sub") != client.client_id:
         return False
-    if profiles.of(client).strict_audience:
-        return bool(audience == settings.issuer)
-    called = request.uri.removeprefix(settings.issuer)
-    ours = {settings.issuer, *(f"{base}{path}" for base in settings.bases for path in ("/token", called))}
-    audiences = audience if isinstance(audience, list) else [audience]
-    return bool(audiences) and all(isinstance(each, str) and each in ours for each in audiences)
-
-
-def _is_timely(stated: dict[str, Any]) -> bool:
-    """Ends soon, is not from the future, and was made after the store began to remember (decision 3)."""
-    moment = epoch()
-    times = {name: stated[name] for name in ("exp", "iat", "nbf") if name in stated}
-    if "exp" not in times or not all(_is_time(value) for value in times.values()):
-        return False
-    if not moment - SKEW < times["exp"] <= moment + LONGEST_LIFE + SKEW:
-        return False
-    if any(times[name] > moment + SKEW for name in ("iat", "nbf") if name in times):
-        return False
-    issued = times.get("iat", times["exp"] - LONGEST_LIFE)
-    return bool(issued >= int(provider.store.born().timestamp()))
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**11
-
-
-def _is_new(stated: dict[str, Any]) -> bool:
-    """Its `jti` is used for the first time; remembered until nobody would accept it any more (RFC 7523 §3)."""
-    jti = stated.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= 512:
-        return False
-    key = hashlib.sha256(f"{stated['sub']}\n{jti}".encode("utf-8", "surrogatepass")).hexdigest()
-    return provider.store.add_once("jti", key, int(stated["exp"]) - epoch() + SKEW + 1)
+    called = request.uri.removeprefix(provider.settings.issuer)
+    is_for_us = assertions.names_us(stated.get("aud"), client, [called])
+    return is_for_us and assertions.is_timely(stated) and assertions.is_new("jti", client.client_id, stated)

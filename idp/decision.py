@@ -196,7 +196,7 @@ def _answer(
     if "code" in kinds:
         params["code"] = authorization_code.issue(authorization, request)
     if "token" in kinds:
-        params |= {name: str(value) for name, value in tokens.mint_for_browser(authorization, client).items()}
+        params |= {name: str(value) for name, value in tokens.access(authorization, client).items()}
     if "id_token" in kinds:
         params["id_token"] = _id_token(authorization, client, account, request, params)
     watched = session_management.session_state(session, client.client_id, request.redirect_uri)

@@ -3,8 +3,6 @@
 Software statements (RFC 7591 §2.3) and assertions about people (RFC 7523 §2.1) are read by the same rules.
 """
 
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,16 +12,6 @@ from keys.algorithms import read_header
 
 from . import client_keys
 from .models import Client
-
-
-def claimed(token: str) -> str | None:
-    """Who it says has made it: good for finding the keys, for nothing else; None where that cannot be read."""
-    try:
-        payload = token.split(".")[1].encode("ascii")
-        issuer = json.loads(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))["iss"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return issuer if isinstance(issuer, str) else ""
 
 
 def verified(token: str, holder: str, keys: Mapping[str, Any]) -> dict[str, Any]:

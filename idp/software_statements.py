@@ -8,6 +8,7 @@ from authlib.oauth2.rfc7591.errors import UnapprovedSoftwareStatementError
 
 from keys import InvalidToken
 
+from . import assertions
 from . import issuers
 from .clock import epoch
 from .provider import provider
@@ -19,10 +20,10 @@ def read(statement: object) -> dict[str, Any]:
     """Its claims, if one of the trusted issuers signed it; raises the errors of RFC 7591 §3.2.2."""
     if not isinstance(statement, str):
         raise InvalidSoftwareStatementError("The software_statement must be a JWT.")
-    issuer = issuers.claimed(statement)
+    issuer = assertions.before_proof(statement, "iss")
     if issuer is None:
         raise InvalidSoftwareStatementError("The software_statement cannot be read.")
-    trusted = provider.settings.software_statement_issuers.get(issuer)
+    trusted = provider.settings.software_statement_issuers.get(str(issuer))
     if trusted is None:
         raise UnapprovedSoftwareStatementError("The issuer of the software_statement is not approved.")
     try:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from authlib.oauth2.rfc6749 import InvalidScopeError
+
 from . import authorization_details as details
 from . import request_rules
 from . import resources
@@ -17,6 +19,21 @@ def limited(authorization: Authorization, params: Parameters, client: Client) ->
         resource=_resource(authorization, params.get_all("resource"), client),
         authorization_details=_details(authorization, params, client),
     )
+
+
+def passed_on(scope: tuple[str, ...], client: Client) -> tuple[str, ...]:
+    """Of what somebody else opens, what the client may have; acting without the person is not passed on."""
+    return tuple(each for each in scope if request_rules.may_have(client, each) and each != "offline_access")
+
+
+def scope(asked: str | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes asked for, or all that are open; never another (RFC 6749 §3.3)."""
+    if asked is None:
+        return allowed
+    wanted = set(asked.split())
+    if not wanted <= set(allowed):
+        raise InvalidScopeError("The scope is not open to the client.")
+    return tuple(each for each in allowed if each in wanted)
 
 
 def _resource(authorization: Authorization, asked: tuple[str, ...], client: Client) -> tuple[str, ...]:

@@ -60,11 +60,6 @@ def mint(
     return body
 
 
-def mint_for_browser(authorization: Authorization, client: Client) -> dict[str, Any]:
-    """Make the access token that travels in the browser's address (OIDC Core §3.2.2.5)."""
-    return access(authorization, client)
-
-
 def access(
     authorization: Authorization, client: Client, generation: int = 0, *, ends_at: int | None = None
 ) -> dict[str, Any]:
@@ -133,12 +128,17 @@ def find(token: str) -> AccessToken | None:
     if value["expires_at"] <= epoch() or endings.is_over(authorization, value["generation"]):
         return None
     account = db.session.get(Account, authorization.account_id) if authorization.account_id is not None else None
-    client = db.session.get(Client, authorization.client_id)
+    client = _active_client(authorization.client_id)
     if authorization.account_id is not None and not authorization.holds(account):
         return None
-    if client is None or not client.is_active:
+    if client is None or not all(_active_client(each) for each in authorization.through):
         return None
     return AccessToken(authorization, account, client, value["generation"], value["issued_at"], value["expires_at"])
+
+
+def _active_client(client_id: str) -> Client | None:
+    client = db.session.get(Client, client_id)
+    return client if client is not None and client.is_active else None
 
 
 def revoke(token: str) -> None:

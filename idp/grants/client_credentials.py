@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidScopeError
 from authlib.oauth2.rfc6749 import UnauthorizedClientError
 
 from .. import authorization_details as details
 from .. import request_rules
 from .. import resources
+from .. import token_limits
 from .. import tokens
 from ..authorization import Authorization
 from ..clock import epoch
@@ -26,10 +26,11 @@ class ClientCredentialsGrant(TokenGrant):
         if client.is_public:
             raise UnauthorizedClientError("The client may not use this grant_type.")
         params = self.request.params
+        allowed = tuple(scope for scope in resources.scopes() if scope in client.scope)
         authorization = Authorization(
             account_id=None,
             client_id=client.client_id,
-            scope=_scope(form.get("scope"), client),
+            scope=token_limits.scope(form.get("scope"), allowed),
             auth_time=epoch(),
             acr=None,
             amr=(),
@@ -37,14 +38,3 @@ class ClientCredentialsGrant(TokenGrant):
             authorization_details=details.read(params, client),
         )
         return tokens.mint(self.bound(authorization), None, client)
-
-
-def _scope(asked: str | None, client: Client) -> tuple[str, ...]:
-    """The scopes asked for, or all that are open (RFC 6749 §3.3)."""
-    allowed = tuple(scope for scope in resources.scopes() if scope in client.scope)
-    if asked is None:
-        return allowed
-    wanted = set(asked.split())
-    if not wanted <= set(allowed):
-        raise InvalidScopeError("The scope is not open to the client itself.")
-    return tuple(scope for scope in allowed if scope in wanted)

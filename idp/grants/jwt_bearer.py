@@ -5,34 +5,29 @@ in a pensioner's case. The person did not sign in here: the token says neither w
 allowed this issuer, and comes alone.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from authlib.oauth2.rfc6749 import InvalidScopeError
 
 from keys import InvalidToken
 
 from .. import accounts
+from .. import assertions
 from .. import audit
-from .. import authorization_details as details
+from .. import consents
 from .. import issuers
-from .. import profiles
 from .. import request_rules
+from .. import token_limits
 from .. import tokens
 from ..assertion_issuer import AssertionIssuer
 from ..authorization import Authorization
-from ..clock import epoch
 from ..db import transaction
+from ..models import Account
 from ..models import Client
 from ..provider import provider
 from ..token_grant import TokenGrant
-
-LONGEST_LIFE = 600
-SKEW = 60
-LONGEST_JTI = 512
 
 
 class JwtBearerGrant(TokenGrant):
@@ -45,31 +40,39 @@ class JwtBearerGrant(TokenGrant):
         assertion = form.get("assertion")
         if assertion is None:
             raise InvalidRequestError("The assertion is missing.")
-        name = issuers.claimed(assertion) or ""
-        trusted = provider.settings.assertion_issuers.get(name)
-        if trusted is None or client.client_id not in trusted.clients:
-            raise InvalidGrantError("The assertion is not valid.")
-        stated = _verified(assertion, name, trusted)
-        if not _is_for_us(stated, client) or not _is_timely(stated):
-            raise InvalidGrantError("The assertion is not valid.")
-        account = accounts.by_id(str(stated.get("sub")))
-        if account is None or not account.is_active or not _is_new(stated, name):
-            raise InvalidGrantError("The assertion is not valid.")
+        name = str(assertions.before_proof(assertion, "iss"))
+        account, scope = self._believed(assertion, name, client, form.get("scope"))
         params = self.request.params
         authorization = Authorization(
             account_id=account.id,
             client_id=client.client_id,
-            scope=_scope(form.get("scope"), trusted, client),
+            scope=scope,
             auth_time=0,
             acr=None,
             amr=(),
             resource=request_rules.resource(params, client),
-            authorization_details=details.read(params, client),
+            authorization_details=request_rules.authorization_details(params, client),
         )
         body = tokens.access(self.bound(authorization), client)
         with transaction():
             audit.record("assertion_accepted", account_id=account.id, client_id=client.client_id, issuer=name)
         return body
+
+    @staticmethod
+    def _believed(assertion: str, name: str, client: Client, asked: str | None) -> tuple[Account, tuple[str, ...]]:
+        """The person, and what the issuer's word opens; it is spent last, when nothing else is wrong with it."""
+        trusted = provider.settings.assertion_issuers.get(name)
+        if trusted is None or client.client_id not in trusted.clients:
+            raise InvalidGrantError("The assertion is not valid.")
+        stated = _verified(assertion, name, trusted)
+        is_fresh = assertions.names_us(stated.get("aud"), client) and assertions.is_timely(stated)
+        account = accounts.by_id(str(stated.get("sub"))) if is_fresh else None
+        if account is None or not account.is_active:
+            raise InvalidGrantError("The assertion is not valid.")
+        scope = token_limits.scope(asked, token_limits.passed_on(trusted.scopes, client))
+        if consents.is_needed(client, account.id, scope) or not assertions.is_new("assertion_jti", name, stated):
+            raise InvalidGrantError("The assertion is not valid.")
+        return account, scope
 
 
 def _verified(assertion: str, name: str, trusted: AssertionIssuer) -> dict[str, Any]:
@@ -77,45 +80,3 @@ def _verified(assertion: str, name: str, trusted: AssertionIssuer) -> dict[str, 
         return issuers.verified(assertion, f"assertions of {name}", trusted.model_dump())
     except InvalidToken:
         raise InvalidGrantError("The assertion is not valid.") from None
-
-
-def _is_for_us(stated: Mapping[str, Any], client: Client) -> bool:
-    """Our issuer, or as programs also name us, the token endpoint; for FAPI 2.0 the issuer alone (RFC 7523 §3)."""
-    settings, audience = provider.settings, stated.get("aud")
-    if profiles.of(client).strict_audience:
-        return bool(audience == settings.issuer)
-    ours = {settings.issuer, *(f"{base}/token" for base in settings.bases)}
-    named = audience if isinstance(audience, list) else [audience]
-    return bool(named) and all(isinstance(each, str) and each in ours for each in named)
-
-
-def _is_timely(stated: Mapping[str, Any]) -> bool:
-    """Ends within ten minutes, is not from the future, and from after the store began to remember (decision 3)."""
-    moment = epoch()
-    times = {name: stated[name] for name in ("exp", "iat", "nbf") if name in stated}
-    known = all(isinstance(each, int | float) and not isinstance(each, bool) for each in times.values())
-    if not known or "exp" not in times or not moment - SKEW < times["exp"] <= moment + LONGEST_LIFE + SKEW:
-        return False
-    if any(times[name] > moment + SKEW for name in ("iat", "nbf") if name in times):
-        return False
-    return bool(times.get("iat", times["exp"] - LONGEST_LIFE) >= int(provider.store.born().timestamp()))
-
-
-def _is_new(stated: Mapping[str, Any], issuer: str) -> bool:
-    """Its `jti` is used for the first time, on whichever node (RFC 7523 §3)."""
-    jti = stated.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:
-        return False
-    key = hashlib.sha256(f"{issuer}\n{jti}".encode("utf-8", "surrogatepass")).hexdigest()
-    return provider.store.add_once("assertion_jti", key, int(stated["exp"]) - epoch() + SKEW + 1)
-
-
-def _scope(asked: str | None, trusted: AssertionIssuer, client: Client) -> tuple[str, ...]:
-    """What the issuer may give and the client may have, or as much of it as is asked for (RFC 7523 §3.1)."""
-    open_ = tuple(each for each in trusted.scopes if request_rules.may_have(client, each) and each != "offline_access")
-    if asked is None:
-        return open_
-    wanted = set(asked.split())
-    if not wanted <= set(open_):
-        raise InvalidScopeError("The scope is not open to the client.")
-    return tuple(each for each in open_ if each in wanted)

@@ -1,9 +1,9 @@
 """Token exchange: a service trades the access token it was called with for one to call on with (RFC 8693).
 
 The operator says who may: whoever has the grant may exchange its own tokens, and those for the resource that it is
-(`introspection_client`), within the resources, scopes and types registered for it. Whatever comes out allows less than
-what went in, is for the same person, names who acts, and ends with what it came from. An ID token says who somebody is,
-and not what was allowed; it is not exchanged.
+(`introspection_client`), within the resources, scopes and types registered for it. Whatever comes out allows no more
+than what went in, is for the same person, names who acts, ends no later and when its family, a client on its way or the
+account does. An ID token says who somebody is, and not what was allowed; it is not exchanged.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from authlib.oauth2.rfc6749 import InvalidScopeError
 
 from .. import audit
+from .. import consents
 from .. import request_rules
 from .. import resources
 from .. import sender_constraint
 from .. import subjects
+from .. import token_limits
 from .. import tokens
 from ..authorization import Authorization
 from ..db import transaction
@@ -26,7 +27,7 @@ from ..token_grant import TokenGrant
 from ..tokens import AccessToken
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-MOST_ACTORS = 5
+MOST_HANDS = 5
 """A chain of services that is longer goes in a circle."""
 
 
@@ -42,39 +43,45 @@ class TokenExchangeGrant(TokenGrant):
         found = _presented("subject_token", form)
         if not self._may_exchange(found, client):
             raise InvalidRequestError("The subject_token is not valid.")
-        actor = self._actor(found, client, form)
-        authorization = replace(
-            self.limited(_at(found.authorization, client, self._targets(client))),
-            client_id=client.client_id,
-            scope=_scope(form.get("scope"), found.authorization, client),
-            claims=None,
-            nonce=None,
-            act=actor,
-        )
+        narrowed = self._narrowed(found, client, form.get("scope"))
+        authorization = replace(narrowed, act=self._actor(found, client, form))
+        account_id = authorization.account_id
+        if account_id is not None and consents.is_needed(client, account_id, authorization.scope):
+            raise InvalidRequestError("The person has not allowed this to the client.")
         body = tokens.access(self.bound(authorization), client, found.generation, ends_at=found.expires_at)
         with transaction():
-            audit.record("token_exchange", account_id=authorization.account_id, client_id=client.client_id)
+            audit.record("token_exchange", account_id=account_id, client_id=client.client_id)
         return {**body, "issued_token_type": ACCESS_TOKEN}
+
+    def _narrowed(self, found: AccessToken, client: Client, asked: str | None) -> Authorization:
+        """What the client gets of it: what the person asked of another (claims, nonce) is not passed on."""
+        given, through = found.authorization, (*found.authorization.through, found.client.client_id)
+        if len(through) > MOST_HANDS:
+            raise InvalidRequestError("The subject_token has passed through too many hands.")
+        scope = token_limits.scope(asked, token_limits.passed_on(given.scope, client))
+        limited = self.limited(_at(given, self._targets(client)))
+        return replace(limited, client_id=client.client_id, scope=scope, through=through, claims=None, nonce=None)
 
     def _may_exchange(self, found: AccessToken, client: Client) -> bool:
         """Its own, with the key it is bound to; or one for the resource it is, which has looked at the key before."""
         if found.client.client_id == client.client_id:
-            bound_to = found.authorization.confirmation
-            return bound_to is None or sender_constraint.is_same(bound_to, self.confirmation)
+            return self._holds(found)
         return resources.may_introspect(client.client_id, found.authorization)
+
+    def _holds(self, found: AccessToken) -> bool:
+        bound_to = found.authorization.confirmation
+        return bound_to is None or sender_constraint.is_same(bound_to, self.confirmation)
 
     def _actor(self, found: AccessToken, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
         """Who acts from now on, and who did before (RFC 8693 §4.1): the client, or whose own token it presents."""
         name = client.client_id
         if "actor_token" in form or "actor_token_type" in form:
             given = _presented("actor_token", form)
-            if given.client.client_id != client.client_id:
+            if given.client.client_id != client.client_id or not self._holds(given):
                 raise InvalidRequestError("The actor_token is not valid.")
             account_id = given.authorization.account_id
             name = client.client_id if account_id is None else subjects.of(account_id, client)
         before = found.authorization.act
-        if _length(before) >= MOST_ACTORS:
-            raise InvalidRequestError("The subject_token has passed through too many hands.")
         return {"sub": name, **({"act": dict(before)} if before else {})}
 
     def _targets(self, client: Client) -> tuple[str, ...]:
@@ -97,25 +104,10 @@ def _presented(name: str, form: Mapping[str, str]) -> AccessToken:
     return found
 
 
-def _at(authorization: Authorization, client: Client, targets: tuple[str, ...]) -> Authorization:
+def _at(authorization: Authorization, targets: tuple[str, ...]) -> Authorization:
     """For the services asked for; where the token names its own, only for some of them."""
     if not targets:
         return authorization
     if not set(targets) <= set(resources.audience(authorization)):
         raise request_rules.InvalidTarget()
     return replace(authorization, resource=targets)
-
-
-def _scope(asked: str | None, authorization: Authorization, client: Client) -> tuple[str, ...]:
-    """Of what the token allows, what the client may have and wants (RFC 8693 §2.1); offline access is not passed on."""
-    open_ = tuple(each for each in authorization.scope if each in client.scope and each != "offline_access")
-    if asked is None:
-        return open_
-    wanted = set(asked.split())
-    if not wanted <= set(open_):
-        raise InvalidScopeError("The scope exceeds what the subject_token allows.")
-    return tuple(each for each in open_ if each in wanted)
-
-
-def _length(act: Mapping[str, Any] | None) -> int:
-    return 0 if act is None else 1 + _length(act.get("act"))

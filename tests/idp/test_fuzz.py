@@ -38,13 +38,13 @@ KNOWN_ERRORS = {
     *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"),
     *("invalid_scope", "invalid_target", "invalid_dpop_proof", "use_dpop_nonce", "invalid_token", "insufficient_scope"),
     *("unsupported_response_type", "unsupported_token_type", "access_denied", "login_required", "consent_required"),
-    *("interaction_required", "account_selection_required", "unmet_authentication_requirements", "server_error"),
+    *("interaction_required", "account_selection_required", "unmet_authentication_requirements"),
     *("invalid_request_object", "invalid_request_uri", "request_not_supported", "request_uri_not_supported"),
     *("registration_not_supported", "invalid_authorization_details", "unknown_user_id", "invalid_binding_message"),
     *("authorization_pending", "slow_down", "expired_token", "missing_user_code", "invalid_user_code"),
     *("invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement"),
     *("unapproved_software_statement", "insufficient_user_authentication", "expired_login_hint_token"),
-} - {"server_error"}
+}
 SAFE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 """RFC 6749 §5.2."""
 

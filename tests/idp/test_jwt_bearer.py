@@ -12,16 +12,17 @@ from oidc import a_client
 from oidc import an_account
 from oidc import basic
 from oidc import change
+from oidc import consent
 from oidc import is_error
 from oidc import userinfo
 from proofs import sign as sign_anything
 from pydantic import ValidationError
 from werkzeug.test import TestResponse
 
+from idp import assertions
 from idp.assertion_issuer import AssertionIssuer
 from idp.clock import epoch
 from idp.clock import now
-from idp.grants import jwt_bearer
 from idp.models import Account
 from idp.models import Client
 from idp.protected_resource import ProtectedResource
@@ -45,8 +46,8 @@ def trust(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     parts = app.extensions["idp"]
     resource = ProtectedResource(uri=API, scopes=("benefits.read", "benefits.write"))
 
-    def trust_issuer() -> None:
-        known = {STAFF: TRUSTED}
+    def trust_issuer(issuer: AssertionIssuer = TRUSTED) -> None:
+        known = {STAFF: issuer}
         changed = parts.settings.model_copy(update={"assertion_issuers": known, "resources": (resource,)})
         monkeypatch.setattr(parts, "settings", changed)
 
@@ -169,6 +170,25 @@ def test_of_twenty_at_once_one_is_believed(app: Flask, desk: Client, account: Ac
     assert sorted(answers) == [200] + [400] * 19
 
 
+def test_an_assertion_is_spent_last(browser: FlaskClient, desk: Client, account: Account) -> None:
+    """Whoever asked for too much can ask again with it."""
+    text = assertion(account)
+
+    assert is_error(send(browser, text, scope="unknown"), "invalid_scope")
+    assert send(browser, text).status_code == 200
+
+
+def test_nobodys_word_replaces_the_persons(browser: FlaskClient, desk: Client, account: Account, trust: Any) -> None:
+    """An application that is not the fund's gets what the person has allowed it, and no more."""
+    trust(TRUSTED.model_copy(update={"scopes": ("openid", "email", "phone")}))
+    change(desk, first_party=False, scope=["openid", "email", "phone"])
+
+    assert is_error(send(browser, assertion(account), scope="openid email"), "invalid_grant")
+    consent(account, desk, "openid email")
+    assert send(browser, assertion(account), scope="openid email").status_code == 200
+    assert is_error(send(browser, assertion(account)), "invalid_grant")
+
+
 def test_only_the_named_applications_bring_them(browser: FlaskClient, desk: Client, account: Account) -> None:
     a_client("portal", grant_types=[GRANT], scope=["benefits.read"], resources=[API])
     a_client("other", scope=["benefits.read"])
@@ -200,9 +220,9 @@ def test_an_account_that_is_closed_is_nobody(browser: FlaskClient, desk: Client,
 def test_a_client_of_fapi_2_names_the_issuer_alone(desk: Client) -> None:
     change(desk, profile="fapi2")
 
-    assert jwt_bearer._is_for_us({"aud": ISSUER}, desk)
-    assert not jwt_bearer._is_for_us({"aud": f"{ISSUER}/token"}, desk)
-    assert not jwt_bearer._is_for_us({"aud": [ISSUER]}, desk)
+    assert assertions.names_us(ISSUER, desk)
+    assert not assertions.names_us(f"{ISSUER}/token", desk)
+    assert not assertions.names_us([ISSUER], desk)
 
 
 def test_discovery_says_whether_anybody_is_believed(browser: FlaskClient, trust: Callable[..., None]) -> None:

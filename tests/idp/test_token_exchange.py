@@ -11,6 +11,7 @@ from oidc import an_account
 from oidc import basic
 from oidc import change
 from oidc import code_for
+from oidc import consent
 from oidc import id_token_claims
 from oidc import is_error
 from oidc import redeem
@@ -122,6 +123,9 @@ def test_a_chain_of_services_is_kept_and_ends(browser: FlaskClient, portal: Clie
 
     told = facts(browser, token)["act"]
     assert told["act"]["act"]["act"]["act"] == {"sub": "api"}
+    change(portal, disabled_at=now())
+    assert facts(browser, token) == {"active": False}
+    change(portal, disabled_at=None)
     assert is_error(exchange(browser, token), "invalid_request")
 
 
@@ -179,9 +183,11 @@ def test_it_dies_with_the_account_and_with_the_client(
     token = exchange(browser, tokens_for(browser, portal, scope=SCOPE)["access_token"]).json["access_token"]
     assert facts(browser, token, "files")["active"] is True
 
-    change(api, disabled_at=now())
-    assert facts(browser, token, "files")["active"] is False
-    change(api, disabled_at=None)
+    for client in (api, portal):  # whoever has it now, and who was let in by the person
+        change(client, disabled_at=now())
+        assert facts(browser, token, "files")["active"] is False
+        change(client, disabled_at=None)
+        assert facts(browser, token, "files")["active"] is True
     change(account, sessions_valid_after=now())
     assert facts(browser, token, "files")["active"] is False
 
@@ -243,6 +249,32 @@ def test_a_bound_token_of_its_own_needs_its_key(browser: FlaskClient, portal: Cl
     body = exchange(browser, subject, by="portal", headers=dpop()).json
     assert body["token_type"] == "DPoP"
     assert facts(browser, body["access_token"], "portal")["cnf"] == facts(browser, subject, "portal")["cnf"]
+
+
+def test_a_bound_token_of_the_actor_needs_its_key(browser: FlaskClient, portal: Client, api: Client) -> None:
+    change(api, grant_types=[GRANT, "authorization_code"], response_types=["code"], scope=["openid", "files.read"])
+    subject = tokens_for(browser, portal, scope=SCOPE)["access_token"]
+    code = code_for(browser, api, scope="openid")
+    actor = redeem(browser, code, headers={**basic("api"), **dpop()}).json["access_token"]
+    shown = {"actor_token": actor, "actor_token_type": ACCESS_TOKEN}
+
+    assert is_error(exchange(browser, subject, **shown), "invalid_request")
+    assert is_error(exchange(browser, subject, headers=dpop(key=OTHER), **shown), "invalid_request")
+    assert exchange(browser, subject, headers=dpop(), **shown).status_code == 200
+
+
+def test_an_application_of_others_gets_what_the_person_allowed_it(
+    browser: FlaskClient, portal: Client, api: Client, account: Account
+) -> None:
+    """The person's word for one client is none for another."""
+    change(portal, scope=["openid", "email", "benefits.read"])
+    change(api, first_party=False, scope=["openid", "email", "benefits.read"], resources=[])
+    subject = tokens_for(browser, portal, scope="openid email benefits.read")["access_token"]
+
+    assert is_error(exchange(browser, subject, scope="openid email"), "invalid_request")
+    assert is_error(exchange(browser, subject, scope="benefits.read"), "invalid_scope")
+    consent(account, api, "openid email")
+    assert exchange(browser, subject, scope="openid email").json["scope"] == "openid email"
 
 
 def test_the_grant_is_the_operators_to_give(browser: FlaskClient, portal: Client) -> None:
