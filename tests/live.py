@@ -16,9 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 import requests
 from services import free_port
+from sqlalchemy import create_engine
+from sqlalchemy import text
 
 ROOT = Path(__file__).parent.parent
 REGISTER = ROOT / "demo" / "register.csv"
@@ -65,6 +68,15 @@ class Live:
         person.email = f"{person.person_number.lower()}.{secrets.token_hex(3)}@example.org"
         person.phone = f"079{secrets.randbelow(10**7):07d}"
         return person
+
+    def rows(self, query: str, **params: Any) -> list[Any]:
+        """Ask the provider's database."""
+        engine = create_engine(sql_address(self.environment["IDP_DATABASE_URL"]))
+        try:
+            with engine.connect() as connection:
+                return list(connection.execute(text(query), params).all())
+        finally:
+            engine.dispose()
 
     def messages(self, to: str) -> list[dict[str, str]]:
         """What was sent to this address, newest first."""
@@ -191,3 +203,8 @@ def portal(live: Live) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+def sql_address(url: str) -> str:
+    """The address for SQLAlchemy with psycopg."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)

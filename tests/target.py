@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import requests
 from live import Live
 from live import Person
+from live import sql_address
 from oidc import CHALLENGE
 from oidc import VERIFIER
 from proofs import assertion
@@ -264,12 +265,7 @@ class Target:
 
     def rows(self, query: str, **params: Any) -> list[Any]:
         """Ask the provider's database."""
-        engine = create_engine(sql_address(self.live.environment["IDP_DATABASE_URL"]))
-        try:
-            with engine.connect() as connection:
-                return list(connection.execute(text(query), params).all())
-        finally:
-            engine.dispose()
+        return self.live.rows(query, **params)
 
     def change(self, statement: str, **params: Any) -> None:
         """Change the provider's database, as an operator's tool would."""
@@ -308,11 +304,6 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
-
-
-def sql_address(url: str) -> str:
-    """The address for SQLAlchemy with psycopg."""
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def toml(clients: dict[str, dict[str, Any]], folder: Path) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs
 from urllib.parse import urlencode
@@ -15,8 +13,7 @@ from live import Live
 from live import Person
 from oidc import CHALLENGE
 from oidc import VERIFIER
-from sqlalchemy import create_engine
-from sqlalchemy import text
+from target import at_once
 from walk import Page
 from walk import Walker
 from walk import expect
@@ -37,12 +34,7 @@ class Racer:
 
     def rows(self, query: str, **params: Any) -> list[Any]:
         """Ask the provider's database."""
-        engine = create_engine(sql_address(self.live.environment["IDP_DATABASE_URL"]))
-        try:
-            with engine.connect() as connection:
-                return list(connection.execute(text(query), params).all())
-        finally:
-            engine.dispose()
+        return self.live.rows(query, **params)
 
     def address(self) -> str:
         """An authorization request."""
@@ -102,23 +94,6 @@ class Racer:
     def log(self) -> str:
         """What the provider has said."""
         return (self.live.folder / "serve.log").read_text(errors="replace")
-
-
-def sql_address(url: str) -> str:
-    """The address for SQLAlchemy with psycopg."""
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
-
-
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call them all at the same moment, each in a thread of its own."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], Any]) -> Any:
-        barrier.wait(60)
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def post_of(walker: Walker, page: Page, number: int = 0, **values: str) -> Callable[[], requests.Response]:
