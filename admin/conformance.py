@@ -12,7 +12,7 @@ from sqlalchemy import delete
 from idp import accounts
 from idp import audit
 from idp import passwords
-from idp.claims import ClaimsSource
+from idp.claims_source import ClaimsSource
 from idp.clock import now
 from idp.db import db
 from idp.db import transaction

@@ -24,6 +24,7 @@ from idp.db import db
 from idp.flow import Flow
 from idp.flow import Refused
 from idp.flow import Step
+from idp.flow import offered_flows
 from idp.interaction import Interaction
 from idp.models import Account
 from idp.models import Authenticator
@@ -138,7 +139,7 @@ def show(name: str) -> Response:
 def states() -> Iterator[State]:
     """Every state of every page that a flow has a template for."""
     templates = {*current_app.jinja_env.list_templates()}
-    for flow in provider.flows:
+    for flow in offered_flows():
         for step in flow.steps:
             if step.name == "blocked" or (step.template or f"{flow.name}/{step.name}.html") not in templates:
                 continue

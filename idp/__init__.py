@@ -19,10 +19,11 @@ from . import errors
 from . import headers
 from . import pages
 from . import session as sessions
-from .claims import ClaimsSource
+from .claims_source import ClaimsSource
 from .clock import now
 from .db import init_db
 from .flow import Flow
+from .flow import offer_flows
 from .provider import Provider
 from .server import init_server
 from .settings import Settings
@@ -51,9 +52,9 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
         store=open_store(settings),
         keys=KeyRing(SqlKeyStorage(app), vault, clock=now),
         texts=load_texts(FILES / "locales", settings),
-        flows=tuple(flows),
         claims_source=claims_source,
     )
+    offer_flows(app, flows)
     sessions.init_app(app)
     init_server(app)
     endpoints.init_app(app)

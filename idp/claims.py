@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
-from typing import Protocol
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
@@ -35,21 +34,6 @@ PROTOCOL_CLAIMS = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr
 """What every ID token says by itself; nobody's source and no request can overwrite it."""
 
 REQUESTABLE = frozenset(name for names in SCOPES.values() for name in names) | {"acr", "auth_time", "amr"}
-
-
-class ClaimsSource(Protocol):
-    """Somebody who knows more of a person than the account does."""
-
-    def claims(self, account: Account) -> Mapping[str, Any]:
-        """Every claim it can supply; what a client may see is decided here, by scope."""
-
-
-class NoClaims:
-    """A source that knows nothing."""
-
-    def claims(self, account: Account) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
 
 
 def for_userinfo(

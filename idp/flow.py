@@ -15,6 +15,8 @@ from typing import ClassVar
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oidc.core.errors import InteractionRequiredError
+from flask import Flask
+from flask import current_app
 from wtforms import Form
 
 from .interaction import Interaction
@@ -116,6 +118,17 @@ class Flow:
 
 
 Page = tuple[Flow, Step]
+
+
+def offer_flows(app: Flask, flows: Sequence[Flow]) -> None:
+    """These are the application's conversations, in the order in which they come first."""
+    app.extensions["idp.flows"] = tuple(flows)
+
+
+def offered_flows() -> Sequence[Flow]:
+    """The flows of the current application."""
+    flows: Sequence[Flow] = current_app.extensions["idp.flows"]
+    return flows
 
 
 def next_page(flows: Sequence[Flow], interaction: Interaction) -> Page | None:

@@ -4,25 +4,19 @@
 the current application, as Flask's `current_app` does.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from typing import cast
 
 from flask import current_app
 from werkzeug.local import LocalProxy
 
-if TYPE_CHECKING:
-    from keys import KeyRing
-    from keys import Vault
+from keys import KeyRing
+from keys import Vault
 
-    from .claims import ClaimsSource
-    from .flow import Flow
-    from .settings import Settings
-    from .store import Store
-    from .texts import Texts
+from .claims_source import ClaimsSource
+from .settings import Settings
+from .store import Store
+from .texts import Texts
 
 
 @dataclass
@@ -34,7 +28,6 @@ class Provider:
     store: Store
     keys: KeyRing
     texts: Texts
-    flows: Sequence[Flow]
     claims_source: ClaimsSource
 
 

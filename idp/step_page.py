@@ -11,6 +11,7 @@ from . import pages
 from .flow import Flow
 from .flow import Refused
 from .flow import Step
+from .flow import offered_flows
 from .flow import step_before
 from .interaction import Interaction
 from .provider import provider
@@ -69,7 +70,7 @@ def address(interaction: Interaction, flow: Flow, step: Step) -> str:
 
 def entrances(interaction: Interaction) -> dict[str, str]:
     """The first page of every entrance, by name."""
-    return {flow.name: address(interaction, flow, flow.steps[0]) for flow in provider.flows if flow.is_entrance}
+    return {flow.name: address(interaction, flow, flow.steps[0]) for flow in offered_flows() if flow.is_entrance}
 
 
 def _notices(interaction: Interaction, *, shown: bool) -> list[tuple[str, Text]]:

@@ -16,7 +16,6 @@ from datetime import UTC
 from datetime import date
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -27,8 +26,7 @@ from babel.messages.pofile import read_po
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-if TYPE_CHECKING:
-    from .settings import Settings
+from .settings import Settings
 
 log = structlog.get_logger("texts")
 

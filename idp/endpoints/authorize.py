@@ -21,13 +21,13 @@ from ..decision import FRESH_PROMPTS
 from ..decision import decide
 from ..decision import may_still_answer
 from ..flow import next_page
+from ..flow import offered_flows
 from ..models import Account
 from ..models import Client
 from ..parameters import Malformed
 from ..parameters import Parameters
 from ..parameters import read_form
 from ..parameters import read_query
-from ..provider import provider
 from ..request import AuthorizationRequest
 from ..request import BadRequestPage
 from ..request import FindClient
@@ -60,7 +60,7 @@ def begin() -> Response:
         client_id=request.client_id,
         session=_usable(session, account, request, client),
     )
-    page = next_page(provider.flows, interaction)
+    page = next_page(offered_flows(), interaction)
     if page is None:
         return decide(interaction, session)
     if "none" in request.prompt:

@@ -26,7 +26,7 @@ FROM_ONE_ADDRESS = ("entrance", 300, 600)
 
 def init_app(app: Flask) -> None:
     """One address for every flow that has one."""
-    for flow in app.extensions["idp"].flows:
+    for flow in app.extensions["idp.flows"]:
         if flow.entrance:
             app.add_url_rule(flow.entrance, f"entrance.{flow.name}", _enter(flow), methods=["GET"])
 

@@ -33,8 +33,8 @@ from ..flow import Page
 from ..flow import Refused
 from ..flow import Step
 from ..flow import next_page
+from ..flow import offered_flows
 from ..interaction import Interaction
-from ..provider import provider
 from ..step_page import address
 from ..step_page import blame
 from ..step_page import entrances
@@ -161,7 +161,7 @@ def _load(interaction_id: str) -> Interaction:
 
 def _permitted(interaction: Interaction, flow_name: str, step_name: str) -> Page | None:
     """The page asked for, if the person may be there: the one due, an earlier one of its flow, or another entrance."""
-    flow = next((flow for flow in provider.flows if flow.name == flow_name), None)
+    flow = next((flow for flow in offered_flows() if flow.name == flow_name), None)
     step = flow.step(step_name) if flow else None
     if flow is None or step is None:
         raise NotFound
@@ -241,7 +241,7 @@ def _due(interaction: Interaction) -> Page | None:
         living = living_proofs(interaction, account, before)
         if len(living) < len(interaction.proofs):
             _sign_in_again(interaction, living)
-    return next_page(provider.flows, interaction)
+    return next_page(offered_flows(), interaction)
 
 
 def _sign_in_again(interaction: Interaction, living: list[Proof]) -> None:

@@ -15,6 +15,7 @@ from oidc import tokens_for
 from oidc import userinfo
 
 from idp import claims
+from idp.claims_source import NoClaims
 from idp.db import db
 from idp.models import Account
 from idp.models import Authenticator
@@ -132,7 +133,7 @@ def test_an_app_is_no_phone(app: Flask) -> None:
 
 def test_a_source_that_knows_nothing_is_enough(app: Flask) -> None:
     account, client = an_account(), a_client()
-    provider_source, app.extensions["idp"].claims_source = provider.claims_source, claims.NoClaims()
+    provider_source, app.extensions["idp"].claims_source = provider.claims_source, NoClaims()
     try:
         stated = claims.for_userinfo(account, client, EVERY_SCOPE.split(), None)
     finally:
