@@ -17,8 +17,8 @@ from pydantic_core import PydanticCustomError
 
 from idp import profiles
 from idp.assurance import ACR_VALUES
+from idp.client_fields import MOST
 from idp.client_metadata import CONTRADICTION
-from idp.client_metadata import MOST
 from idp.client_metadata import ClientMetadata
 from idp.client_rules import Policy
 from idp.client_rules import one_of
@@ -64,9 +64,9 @@ class ClientDescription(ClientMetadata):
         """The fields that are columns."""
         return tuple(name for name in cls.model_fields if name not in _NO_COLUMNS)
 
-    def offered_response_types(self, policy: Policy) -> tuple[str, ...]:
+    def offered_response_types(self, usual: tuple[str, ...]) -> tuple[str, ...]:
         """What the provider offers such a client; a profile knows its own (`request_rules.response_type`)."""
-        return profiles.of(self).response_types or policy.response_types
+        return profiles.of(self).response_types or usual
 
     @field_validator("client_id")
     @classmethod

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from idp.client_metadata import AuthMethod
+from idp.client_fields import AuthMethod
 from idp.client_rules import Policy
 from idp.models import Client
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,15 +21,13 @@ from keys.algorithms import from_jwk
 from . import redirects
 from . import resources
 from .claims import SCOPES
+from .client_fields import ClientFields
 from .client_keys import MAX_KEYS
 from .grants import GRANTS
 from .provider import provider
 from .request_rules import RESPONSE_TYPES
 from .request_rules import offered_response_types
 from .texts import LANGUAGES
-
-if TYPE_CHECKING:
-    from .client_metadata import ClientMetadata
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
@@ -150,7 +147,7 @@ def key_set(value: dict[str, Any]) -> dict[str, Any]:
     return {"keys": keys}
 
 
-def contradictions(client: "ClientMetadata", policy: Policy) -> Iterator[str]:
+def contradictions(client: ClientFields, policy: Policy) -> Iterator[str]:
     """What does not fit together, one constant sentence each."""
     yield from _of_authentication(client)
     yield from _of_keys(client)
@@ -158,7 +155,7 @@ def contradictions(client: "ClientMetadata", policy: Policy) -> Iterator[str]:
     yield from _of_addresses(client)
 
 
-def _of_authentication(client: "ClientMetadata") -> Iterator[str]:
+def _of_authentication(client: ClientFields) -> Iterator[str]:
     method, alg = client.token_endpoint_auth_method, client.token_endpoint_auth_signing_alg
     subjects = [name for name in type(client).model_fields if name.startswith("tls_client_auth_")]
     named = sum(getattr(client, name) is not None for name in subjects)
@@ -174,7 +171,7 @@ def _of_authentication(client: "ClientMetadata") -> Iterator[str]:
         yield "a grant type of this client needs client authentication"
 
 
-def _of_keys(client: "ClientMetadata") -> Iterator[str]:
+def _of_keys(client: ClientFields) -> Iterator[str]:
     has_keys = client.jwks is not None or client.jwks_uri is not None
     if client.jwks is not None and client.jwks_uri is not None:
         yield "give jwks or jwks_uri, not both (RFC 7591 §2)"
@@ -190,7 +187,7 @@ def _of_keys(client: "ClientMetadata") -> Iterator[str]:
             yield f"{kind}_encrypted_response_enc needs {kind}_encrypted_response_alg (OIDC Registration §2)"
 
 
-def _of_answers(client: "ClientMetadata", policy: Policy) -> Iterator[str]:
+def _of_answers(client: ClientFields, policy: Policy) -> Iterator[str]:
     kinds = {kind for each in client.response_types for kind in each.split()}
     if "code" in kinds and "authorization_code" not in client.grant_types:
         yield "these response types need the grant type authorization_code (RFC 7591 §2.1)"
@@ -198,7 +195,7 @@ def _of_answers(client: "ClientMetadata", policy: Policy) -> Iterator[str]:
         yield "these response types need the grant type implicit (OIDC Registration §2)"
     if not kinds and {"authorization_code", "implicit"} & set(client.grant_types):
         yield "response_types are needed for these grant types (RFC 7591 §2.1)"
-    if not set(client.response_types) <= set(client.offered_response_types(policy)):
+    if not set(client.response_types) <= set(client.offered_response_types(policy.response_types)):
         yield "implicit and hybrid response types are not offered here"
     if kinds and not client.redirect_uris:
         yield "redirect_uris are needed for these response types"
@@ -210,7 +207,7 @@ def _of_answers(client: "ClientMetadata", policy: Policy) -> Iterator[str]:
         yield "ping needs backchannel_client_notification_endpoint (CIBA §4)"
 
 
-def _of_addresses(client: "ClientMetadata") -> Iterator[str]:
+def _of_addresses(client: ClientFields) -> Iterator[str]:
     hosts = {urlsplit(uri).hostname for uri in client.redirect_uris}
     if client.subject_type == "pairwise" and client.sector_identifier_uri is None and len(hosts) > 1:
         yield "pairwise with several hosts needs sector_identifier_uri (OIDC Core §8.1)"

@@ -14,7 +14,7 @@ from . import resources
 from . import session_management
 from .claims import PROTOCOL_CLAIMS
 from .claims import SCOPES
-from .client_metadata import DeliveryMode
+from .client_fields import DeliveryMode
 from .grants import GRANTS
 from .grants.jwt_bearer import JwtBearerGrant
 from .provider import provider

@@ -14,7 +14,7 @@ from admin.client_description import ClientDescription
 from admin.client_description import describe
 from admin.commands import clients
 from idp import client_secrets
-from idp.client_metadata import AuthMethod
+from idp.client_fields import AuthMethod
 from idp.client_rules import Policy
 from idp.db import db
 from idp.models import Client

@@ -35,7 +35,7 @@ from werkzeug.test import TestResponse
 from idp import client_secrets
 from idp import initial_access_tokens
 from idp.client_auth import METHODS
-from idp.client_metadata import AuthMethod
+from idp.client_fields import AuthMethod
 from idp.clock import epoch
 from idp.clock import now
 from idp.db import db
