@@ -19,7 +19,7 @@ class Trips:
         event.listen(db.engine, "before_cursor_execute", self._note)
         store = provider.store
         self._depth = 0
-        for name in ("put", "get", "get_many", "take", "add_once", "count", "delete"):
+        for name in ("put", "get", "get_many", "take", "add_once", "count", "delete", "put_new", "delete_same"):
             monkeypatch.setattr(store, name, self._counting(name, getattr(store, name)))
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:

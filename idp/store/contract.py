@@ -47,6 +47,12 @@ class Store(Protocol):
         without, the value is as if it never was.
         """
 
+    def put_new(self, kind: str, key: str, value: Value, seconds: int) -> bool:
+        """Keep the value unless there is one already (or a tombstone, mark or count); whether it was kept."""
+
+    def delete_same(self, kind: str, key: str, value: Value) -> bool:
+        """Forget this very value, and leave any other as it is; whether it was there."""
+
     def add_once(self, kind: str, key: str, seconds: int) -> bool:
         """True for the first caller within so many seconds, False for all others."""
 

@@ -44,6 +44,12 @@ if found and string.sub(found, 1, 1) == '{' then
 end
 return found
 """
+DELETE_SAME = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    return redis.call('DEL', KEYS[1])
+end
+return 0
+"""
 COUNT = """
 local number = redis.call('INCR', KEYS[1])
 if number == 1 then
@@ -64,6 +70,7 @@ class RedisStore:
             url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=retry, decode_responses=False
         )
         self._take = self._redis.register_script(TAKE)
+        self._delete_same = self._redis.register_script(DELETE_SAME)
         self._count = self._redis.register_script(COUNT)
 
     def put(self, kind: str, key: str, value: Value, seconds: int) -> None:
@@ -94,11 +101,19 @@ class RedisStore:
             raise AlreadyTaken(kind)
         return _value(found)
 
+    def put_new(self, kind: str, key: str, value: Value, seconds: int) -> bool:
+        """Keep the value unless something is there already; whether it was kept."""
+        return self._add(kind, key, pack(value), seconds)
+
+    def delete_same(self, kind: str, key: str, value: Value) -> bool:
+        """Forget this very value, and leave any other as it is; a script, because it looks before it removes."""
+        packed = pack(value)
+        with _failing_closed():
+            return bool(self._delete_same([self._name(kind, key)], [packed]))
+
     def add_once(self, kind: str, key: str, seconds: int) -> bool:
         """True for the first caller within so many seconds, False for all others."""
-        seconds = lifetime(seconds)
-        with _failing_closed():
-            return bool(self._redis.set(self._name(kind, key), MARK, ex=seconds, nx=True))
+        return self._add(kind, key, MARK, seconds)
 
     def count(self, kind: str, key: str, seconds: int) -> int:
         """Count one more in the window that the first call opened; the number including this one."""
@@ -138,6 +153,11 @@ class RedisStore:
         """Raise `StoreUnavailable` unless the store answers."""
         with _failing_closed():
             self._redis.ping()
+
+    def _add(self, kind: str, key: str, kept: bytes, seconds: int) -> bool:
+        seconds = lifetime(seconds)
+        with _failing_closed():
+            return bool(self._redis.set(self._name(kind, key), kept, ex=seconds, nx=True))
 
     def _name(self, kind: str, key: str) -> str:
         """Kind and key in one name that reads well and that no other pair has."""

@@ -93,15 +93,19 @@ class SqlStore:
                 raise AlreadyTaken(kind)
         return None if value is None else unpack(value)
 
-    def add_once(self, kind: str, key: str, seconds: int) -> bool:
-        """True for the first caller within so many seconds: whoever inserts the row, or revives an expired one."""
-        fresh = {"value": None, "counter": 0, "taken_at": None, "expires_at": _in(seconds)}
+    def put_new(self, kind: str, key: str, value: Value, seconds: int) -> bool:
+        """Keep the value unless something is there already; whether it was kept."""
+        return _add(kind, key, pack(value), seconds)
+
+    def delete_same(self, kind: str, key: str, value: Value) -> bool:
+        """Forget this very value, and leave any other as it is: the condition of one statement."""
+        same = delete(StoreEntry).where(*_at(kind, key), *_has_value(), StoreEntry.value == pack(value))
         with _writing() as connection:
-            row = upsert(connection, StoreEntry).values(kind=kind, key=stored_key(key), **fresh)
-            added = row.on_conflict_do_update(
-                index_elements=["kind", "key"], set_=fresh, where=StoreEntry.expires_at <= now()
-            )
-            return connection.execute(added.returning(StoreEntry.kind)).scalar() is not None
+            return connection.execute(same.returning(StoreEntry.kind)).scalar() is not None
+
+    def add_once(self, kind: str, key: str, seconds: int) -> bool:
+        """True for the first caller within so many seconds, False for all others."""
+        return _add(kind, key, None, seconds)
 
     def count(self, kind: str, key: str, seconds: int) -> int:
         """Count one more in the window that the first call opened; the number including this one."""
@@ -182,6 +186,17 @@ def _failing_closed() -> Iterator[None]:
         yield
     except UNAVAILABLE as error:
         raise StoreUnavailable(f"The database of the store cannot be used: {type(error).__name__}.") from error
+
+
+def _add(kind: str, key: str, value: bytes | None, seconds: int) -> bool:
+    """Whether it was added: for whoever inserts the row, or revives an expired one."""
+    fresh = {"value": value, "counter": 0, "taken_at": None, "expires_at": _in(seconds)}
+    with _writing() as connection:
+        row = upsert(connection, StoreEntry).values(kind=kind, key=stored_key(key), **fresh)
+        added = row.on_conflict_do_update(
+            index_elements=["kind", "key"], set_=fresh, where=StoreEntry.expires_at <= now()
+        )
+        return connection.execute(added.returning(StoreEntry.kind)).scalar() is not None
 
 
 def _at(kind: str, key: str) -> tuple[ColumnElement[bool], ...]:

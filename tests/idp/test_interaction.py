@@ -349,6 +349,43 @@ def test_two_looks_at_a_visit_that_is_over_make_one_code(
     assert len(audited("authorization")) == 1
 
 
+def test_whoever_writes_an_interaction_holds_its_lease(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer, a wrong one, another button, «Continuer», «Annuler», and the end that a mere look may bring."""
+    person, client, store = a_member(), a_client(), provider.store
+    put, written = store.put, []
+
+    def watched(kind: str, key: str, value: Any, seconds: int) -> None:
+        if kind == interactions.KIND:
+            written.append(store.get("interaction_lease", key) is not None)
+        put(kind, key, value, seconds)
+
+    def write(act: Callable[[], Page]) -> Page:
+        before = len(written)
+        page = act()
+        assert len(written) > before, page.url
+        return page
+
+    enrolling = visitor.enrol_until("confirm-email", a_person(2))
+    page = visitor.open("/authorize", **request_of(client))
+    _, fields = page.form()
+    monkeypatch.setattr(store, "put", watched)
+
+    write(lambda: visitor.answer(page))
+    write(lambda: visitor.post(f"{home_of(page)}/extend", **fields))
+    write(lambda: visitor.answer(enrolling, code="000000", action="resend"))
+    write(lambda: visitor.answer(visitor.open(f"{home_of(enrolling)}/cancel")))
+    write(lambda: visitor.give_password(page, person.email))
+    write(lambda: visitor.answer(visitor.open(home_of(page)), code=code(e164(person.phone))))
+
+    assert all(written)
+    again = a_client("stranger", first_party=False)
+    asked = visitor.open("/authorize", **request_of(again))
+    consent(db.session.get_one(Account, person.account_id), again, "openid")
+    written.clear()  # the beginning of a visit: nobody else knows of it yet
+    write(lambda: visitor.open(home_of(asked)))
+    assert all(written)
+
+
 def test_a_client_disabled_on_the_way_is_sent_no_code(visitor: Visitor) -> None:
     """CVE-2026-2733: security row V29."""
     person, client = a_member(), a_client()

@@ -284,6 +284,69 @@ def test_a_mark_is_no_value(store: Store) -> None:
     assert not store.add_once("jti", "k", 60)
 
 
+def test_a_new_value_takes_no_others_place(store: Store, wait: Callable[[float], None]) -> None:
+    assert store.put_new("lease", "k", {"holder": "one"}, 1)
+    assert not store.put_new("lease", "k", {"holder": "two"}, 60)  # which does not make it last longer
+    assert store.get("lease", "k") == {"holder": "one"}
+
+    wait(1.1)
+
+    assert store.put_new("lease", "k", {"holder": "two"}, 60)
+    assert store.get("lease", "k") == {"holder": "two"}
+
+
+def test_a_new_value_takes_no_place_of_what_is_no_value(store: Store) -> None:
+    store.add_once("lease", "mark", 60)
+    store.put("lease", "tombstone", {"holder": "one"}, 60)
+    store.take("lease", "tombstone", remember=60)
+    store.count("lease", "count", 60)
+
+    assert not any(store.put_new("lease", key, {"holder": "two"}, 60) for key in ("mark", "tombstone", "count"))
+
+
+def test_of_eight_threads_one_keeps_its_value(store: Store, app: Flask) -> None:
+    for number in range(5):
+        names = iter("abcdefgh")
+        kept = _together(app, 8, lambda n=number, i=names: store.put_new("lease", f"k{n}", {"holder": next(i)}, 60))
+
+        assert kept.count(True) == 1
+
+
+def test_only_the_very_value_is_deleted(store: Store) -> None:
+    store.put_new("lease", "k", {"holder": "two"}, 60)
+
+    assert not store.delete_same("lease", "k", {"holder": "one"})
+    assert not store.delete_same("lease", "never", {"holder": "one"})
+    assert store.get("lease", "k") == {"holder": "two"}
+
+    assert store.delete_same("lease", "k", {"holder": "two"})
+    assert store.get("lease", "k") is None
+    assert not store.delete_same("lease", "k", {"holder": "two"})
+    assert store.put_new("lease", "k", {"holder": "three"}, 60)
+
+
+def test_what_is_no_value_is_never_the_same(store: Store) -> None:
+    store.add_once("lease", "mark", 60)
+    store.put("lease", "tombstone", {"holder": "one"}, 60)
+    store.take("lease", "tombstone", remember=60)
+
+    assert not store.delete_same("lease", "mark", {"holder": "one"})
+    assert not store.delete_same("lease", "tombstone", {"holder": "one"})
+
+    assert not store.add_once("lease", "mark", 60)
+    with pytest.raises(AlreadyTaken):
+        store.take("lease", "tombstone")
+
+
+def test_of_eight_threads_one_deletes(store: Store, app: Flask) -> None:
+    for number in range(5):
+        store.put("lease", f"k{number}", {"holder": "one"}, 60)
+
+        gone = _together(app, 8, lambda n=number: store.delete_same("lease", f"k{n}", {"holder": "one"}))
+
+        assert gone.count(True) == 1
+
+
 def test_counting_counts(store: Store) -> None:
     assert [store.count("address", "k", 60) for _ in range(3)] == [1, 2, 3]
     assert store.counted("address", "k") == 3
@@ -336,6 +399,7 @@ def test_kinds_never_mix(store: Store, kind: str) -> None:
             assert store.take(other, key) is None
             assert store.take(other, key, remember=60) is None
             assert store.counted(other, key) == 0
+            assert not store.delete_same(other, key, {"kind": kind, "key": key})
             assert store.add_once(other, key, 60)
             store.delete(other, key)
 
