@@ -16,6 +16,7 @@ from idp.models import Client
 from . import clients as registry
 from .client_description import BadDescription
 from .client_description import describe
+from .consent_commands import consents
 from .token_commands import tokens
 
 
@@ -25,6 +26,7 @@ def clients() -> None:
 
 
 clients.add_command(tokens)
+clients.add_command(consents)
 
 
 @clients.command()

@@ -4,12 +4,22 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import delete
+from sqlalchemy import select
+
 from . import audit
 from . import claims as claim_rules
+from . import endings
+from . import families
 from .clock import now
 from .db import db
+from .db import transaction
 from .models import Client
 from .models import Consent
+
+
+class NoConsent(LookupError):
+    """The account has allowed this client nothing."""
 
 
 def scope_of(scope: Sequence[str], claims: Mapping[str, Any] | None, client: Client) -> tuple[str, ...]:
@@ -38,3 +48,20 @@ def allow(client_id: str, account_id: str, scope: Sequence[str]) -> None:
     given.scope = sorted(set(given.scope) | set(scope))
     given.granted_at = now()
     audit.record("consent", account_id=account_id, client_id=client_id, scope=" ".join(given.scope))
+
+
+def of_account(account_id: str) -> Sequence[Consent]:
+    """What an account has allowed, by client."""
+    return db.session.scalars(select(Consent).where(Consent.account_id == account_id).order_by(Consent.client_id)).all()
+
+
+def withdraw(client_id: str, account_id: str, *, operator: str, reason: str) -> None:
+    """Take a consent back: the client's tokens of this person end, and the person is asked anew. Raises `NoConsent`."""
+    if db.session.get(Consent, (account_id, client_id)) is None:
+        raise NoConsent(client_id)
+    endings.end_consent(account_id, client_id)
+    with transaction() as session:
+        session.execute(delete(Consent).where(Consent.account_id == account_id, Consent.client_id == client_id))
+        families.end_granted(account_id, client_id, "consent_withdrawn")
+        about = {"operator": operator, "reason": reason}
+        audit.record("consent_withdrawn", account_id=account_id, client_id=client_id, **about)

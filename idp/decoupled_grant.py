@@ -8,6 +8,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from . import decoupled
+from . import endings
 from . import families
 from . import tokens
 from .db import db
@@ -33,6 +34,8 @@ class DecoupledGrant(TokenGrant):
         if account is None or not authorization.holds(account):
             raise InvalidGrantError("The request is not known.")
         authorization = self.bound(authorization.within(client)).apart()
+        if endings.is_cut_off(authorization):
+            raise InvalidGrantError("The request is not known.")
         limited = self.limited(authorization)
         refresh_token = None
         if "offline_access" in authorization.scope and "refresh_token" in client.grant_types:

@@ -8,6 +8,7 @@ that asked for it hear of each end (`backchannel_logout.py`).
 import math
 from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import update
@@ -38,6 +39,11 @@ def end_session(sid: str) -> None:
     _mark("ended_session", sid, {"at": now().timestamp()})
 
 
+def end_consent(account_id: str, client_id: str) -> None:
+    """No code and no access token that the account let this client have until now counts any more."""
+    _mark("ended_consent", f"{account_id}:{client_id}", {"at": now().timestamp()})
+
+
 def tell_of_session(sid: str) -> int:
     """Let the applications of a session know that it is over; their number. Called inside a transaction."""
     return backchannel_logout.tell_of_session(sid)
@@ -63,29 +69,32 @@ def is_family_over(authorization: Authorization) -> bool:
     return provider.store.get("ended_family", authorization.family) is not None
 
 
-def is_session_over(authorization: Authorization) -> bool:
-    """Whether the session it came from was signed out within the life of a token."""
-    mark = provider.store.get("ended_session", authorization.sid) if authorization.sid is not None else None
-    return _ends(mark, authorization)
+def is_cut_off(authorization: Authorization) -> bool:
+    """Whether the session it came from was signed out, or the consent withdrawn, within the life of a token."""
+    return _is_marked(authorization, ())
 
 
 def is_over(authorization: Authorization, generation: int) -> bool:
     """Whether anything this access token descends from has been ended; one round trip."""
-    marks = [
-        ("ended_family", authorization.family),
-        ("ended_generation", _name(authorization.family, generation)),
-    ]
-    if authorization.sid is not None:
-        marks.append(("ended_session", authorization.sid))
-    family, rotation, *session = provider.store.get_many(marks)
-    return family is not None or rotation is not None or any(_ends(mark, authorization) for mark in session)
+    family = authorization.family
+    return _is_marked(authorization, [("ended_family", family), ("ended_generation", _name(family, generation))])
 
 
-def _ends(mark: Mapping[str, Any] | None, authorization: Authorization) -> bool:
-    """Whether the session's end is one of this authorization: all of what came from it, but for what went on since."""
-    if mark is None:
-        return False
-    return authorization.apart_since is None or authorization.apart_since <= mark.get("at", math.inf)
+def _is_marked(authorization: Authorization, marks: Sequence[tuple[str, str]]) -> bool:
+    """Whether one of these marks ends it, or one of its session or of a consent it stands on."""
+    session = [("ended_session", authorization.sid)] if authorization.sid is not None else []
+    account_id, clients = authorization.account_id, (authorization.client_id, *authorization.through)
+    consents = [("ended_consent", f"{account_id}:{each}") for each in clients] if account_id is not None else []
+    looked_up = [*marks, *session, *consents]
+    found = zip(looked_up, provider.store.get_many(looked_up), strict=True)
+    return any(mark is not None and _ends(kind, mark, authorization) for (kind, _), mark in found)
+
+
+def _ends(kind: str, mark: Mapping[str, Any], authorization: Authorization) -> bool:
+    """A session takes with it what came from it, but for what went on since; a consent what was given until then."""
+    if kind == "ended_session":
+        return authorization.apart_since is None or authorization.apart_since <= mark.get("at", math.inf)
+    return kind != "ended_consent" or authorization.at <= mark["at"]
 
 
 def _name(family: str, generation: int) -> str:

@@ -122,6 +122,19 @@ def end(family_id: str, reason: str) -> None:
         _end(session, family_id, reason)
 
 
+def end_granted(account_id: str, client_id: str, reason: str) -> None:
+    """End every family that an account let a client have. Called inside a transaction; for access tokens: `endings`."""
+    db.session.execute(
+        update(RefreshFamily)
+        .where(
+            RefreshFamily.account_id == account_id,
+            RefreshFamily.client_id == client_id,
+            RefreshFamily.ended_at.is_(None),
+        )
+        .values(ended_at=now(), end_reason=reason)
+    )
+
+
 def _end_reused(name: str, account_id: str, client_id: str) -> None:
     """End a family of which a token was used too often, and tell the account in its journal (decision 4)."""
     endings.end_family(name)

@@ -132,10 +132,10 @@ def _check_key(jkt: str | None, confirmation: Mapping[str, str] | None) -> None:
 
 
 def _is_over(authorization: Authorization, client: Client) -> bool:
-    """Whether the code is too old, or its session was signed out before it was redeemed."""
+    """Whether the code is too old, or its session or consent ended before it was redeemed."""
     seconds, longest = provider.settings.code_seconds, profiles.of(client).code_seconds
     ends = authorization.at + (seconds if longest is None else min(seconds, longest))
-    return now().timestamp() > ends or endings.is_session_over(authorization)
+    return now().timestamp() > ends or endings.is_cut_off(authorization)
 
 
 def _start_family(authorization: Authorization, client: Client) -> str | None:

@@ -93,6 +93,18 @@ def test_signing_out_of_the_browser_leaves_the_device_its_answer(app: Flask, vis
     assert device.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
+def test_a_consent_that_was_withdrawn_leaves_the_device_nothing(app: Flask, visitor: Visitor) -> None:
+    a_device()
+    device, account = Browser(app), an_account()
+    begun = begin(device)
+    sign_in(visitor.browser, account)
+    allow(visitor, begun)
+    endings.end_consent(account.id, "television")
+    later(begun)
+
+    assert poll(device, begun).json["error"] == "invalid_grant"
+
+
 def test_only_the_device_that_asked_gets_an_answer(app: Flask, visitor: Visitor) -> None:
     a_device()
     a_client("other", grant_types=[GRANT])

@@ -504,7 +504,7 @@ def test_a_store_that_is_away_is_neither_yes_nor_no(
 
 
 def test_a_token_call_makes_few_round_trips(app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Client and account from SQL; the code taken, the session looked at and the token put in the store."""
+    """Client and account from SQL; the code taken, its ends looked at and the token put in the store."""
     sign_in(browser, an_account())
     client = a_client()
     redeem(browser, code_for(browser, client))
@@ -514,7 +514,7 @@ def test_a_token_call_makes_few_round_trips(app: Flask, browser: FlaskClient, mo
 
     assert redeem(browser, code).status_code == 200
 
-    assert trips.store == ["take code", "get ended_session", "put access_token"]
+    assert trips.store == ["take code", "get_many", "put access_token"]
     assert len(trips.sql) == 2, trips.sql
 
 

@@ -23,6 +23,7 @@ from proofs import dpop
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from idp import endings
 from idp.clock import now
 from idp.db import db
 from idp.models import Account
@@ -112,6 +113,17 @@ def test_a_signed_token_says_who_acts(browser: FlaskClient, portal: Client, api:
 
     assert stated["act"] == {"sub": "api"}
     assert (stated["aud"], stated["client_id"], stated["scope"]) == (FILES, "api", "files.read")
+
+
+def test_it_ends_with_the_consent_of_a_client_on_its_way(
+    browser: FlaskClient, account: Account, portal: Client, api: Client
+) -> None:
+    token = exchange(browser, tokens_for(browser, portal, scope=SCOPE)["access_token"]).json["access_token"]
+    assert facts(browser, token)["active"] is True
+
+    endings.end_consent(account.id, "portal")
+
+    assert facts(browser, token) == {"active": False}
 
 
 def test_a_chain_of_services_is_kept_and_ends(browser: FlaskClient, portal: Client, api: Client) -> None:
