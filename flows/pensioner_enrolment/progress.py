@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from idp import email_address
 from idp.interaction import Interaction
 from idp.provider import provider
 
@@ -65,6 +66,9 @@ def keep_draft(interaction: Interaction) -> None:
 def ask_another_email(interaction: Interaction) -> None:
     """Back to step 2; the address must be proven, the password judged, and the second factor confirmed, anew."""
     facts = of(interaction)
+    taken = email_address.canonical(facts["email"])
+    if email_address.canonical(facts.get("suggested_email") or "") == taken:  # the register's would be refused again
+        facts["suggested_email"] = None
     for name in ("email", "typed_email", "confirmed", "password_hash"):
         facts.pop(name, None)
     again = {f"{NAME}/confirm-email", f"{NAME}/confirm-second-factor"}

@@ -164,6 +164,45 @@ def test_the_code_of_the_address_fills_the_field_and_leaves_the_address(visitor:
     assert 'value="ABCD"' in page.text
 
 
+def test_step_two_offers_the_registers_address_to_whoever_passed_step_one(visitor: Visitor) -> None:
+    """Issue 2, pages.md E2: after a full, right step 1 only."""
+    person = a_person(register_email="odile.register@example.org")
+    page = visitor.open("/enrol")
+
+    refused = visitor.identify(page, person, act=activation_code.new())
+    not_yet = visitor.open(page.url.replace("identification", "user-data"))
+    passed = visitor.identify(page, person)
+
+    assert "odile.register" not in refused.text + not_yet.text
+    assert passed.form()[1]["email"] == "odile.register@example.org"
+
+
+def test_the_registers_address_is_a_proposal_that_a_person_may_change(visitor: Visitor) -> None:
+    person = a_person(register_email="odile.register@example.org")
+    page = visitor.enrol_until("user-data", person)
+
+    page = visitor.give_data(page, person)
+
+    assert "confirm-email" in page.url
+    assert names("odile.register@example.org") == []
+    assert names(person.email) == ["enrol_code"]
+    assert visitor.open(page.link("/user-data")).form()[1]["email"] == person.email
+
+
+def test_the_registers_address_is_proven_as_any_other(visitor: Visitor) -> None:
+    person = a_person(register_email="odile.register@example.org")
+    page = visitor.enrol_until("user-data", person)
+
+    page = visitor.answer(page, password=PASSWORD, password2=PASSWORD)
+
+    assert "confirm-email" in page.url
+    assert "second-factor" in visitor.answer(page, code=code("odile.register@example.org")).url
+
+
+def test_where_the_register_knows_no_address_the_field_is_empty(visitor: Visitor) -> None:
+    assert visitor.enrol_until("user-data", a_person()).form()[1]["email"] == ""
+
+
 def test_a_slip_in_the_address_is_asked_about_once(visitor: Visitor) -> None:
     person = a_person()
     page = visitor.enrol_until("user-data", person)
@@ -416,7 +455,8 @@ def test_of_two_people_with_one_address_the_second_is_asked_for_another(
     visitor: Visitor, another: Callable[[], Visitor]
 ) -> None:
     """Both have proven the mailbox; an address that fits two accounts would sign in neither (decision 22)."""
-    first, second = a_person(1), a_person(2)
+    first = a_person(1)
+    second = a_person(2, register_email=first.email)
     second.email = first.email
     page, later = visitor.enrol_until("confirm-second-factor", first), another()
     their_page = later.enrol_until("confirm-second-factor", second)
@@ -426,6 +466,7 @@ def test_of_two_people_with_one_address_the_second_is_asked_for_another(
 
     assert answered.url.endswith("/user-data")
     assert answered.says("e2.err.taken")
+    assert answered.form()[1]["email"] == ""
     assert account_count() == 1
     second.email = "andere@example.org"
     assert later.answer(answered, email=second.email).says("pw.err.empty")
