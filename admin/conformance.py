@@ -3,6 +3,7 @@
 There is one only under the profile `conformance`, which no issuer outside test hosts can have (`idp/settings.py`).
 """
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +58,14 @@ class WithTestPerson:
     def __init__(self, source: ClaimsSource) -> None:
         self._source = source
 
-    def claims(self, account: Account) -> Mapping[str, Any]:
+    @property
+    def names(self) -> frozenset[str]:
+        """Those of the test person, too."""
+        return self._source.names | CLAIMS.keys()
+
+    def claims(self, account: Account, wanted: Collection[str]) -> Mapping[str, Any]:
         """Every standard claim for the test person; for others what the source says."""
-        return CLAIMS if account.email == EMAIL else self._source.claims(account)
+        return CLAIMS if account.email == EMAIL else self._source.claims(account, wanted)
 
 
 @click.group(hidden=True)

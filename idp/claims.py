@@ -33,6 +33,11 @@ SCOPES: dict[str, tuple[str, ...]] = {
 PROTOCOL_CLAIMS = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
 """What every ID token says by itself; nobody's source and no request can overwrite it."""
 
+OWN = frozenset(
+    {"sub", "email", "email_verified", "phone_number", "phone_number_verified", "enrolled_at", "factors_changed_at"}
+)
+"""What the account knows itself."""
+
 REQUESTABLE = frozenset(name for names in SCOPES.values() for name in names) | {"acr", "auth_time", "amr"}
 
 
@@ -99,8 +104,15 @@ def _values(account: Account, names: set[str]) -> dict[str, Any]:
     if not names:
         return {}
     own = _own(account, names)
-    known = {**(provider.claims_source.claims(account) if names - own.keys() else {}), **own}
+    wanted = names - own.keys()
+    known = {**(provider.claims_source.claims(account, wanted) if wanted else {}), **own}
     return {name: known[name] for name in sorted(names) if known.get(name) not in (None, "")}
+
+
+def supported() -> list[str]:
+    """The claims of the scopes that somebody here can supply (OIDC Discovery §3)."""
+    known = OWN | provider.claims_source.names
+    return [name for names in SCOPES.values() for name in names if name in known]
 
 
 def _own(account: Account, names: set[str]) -> dict[str, Any]:

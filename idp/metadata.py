@@ -8,6 +8,7 @@ from keys import encryption
 from keys.algorithms import ACCEPTED
 
 from . import assurance
+from . import claims
 from . import client_auth
 from . import dpop
 from . import resources
@@ -123,8 +124,8 @@ def _decoupled() -> dict[str, Any]:
 
 
 def _claims() -> list[str]:
-    """Every claim of every scope, and what an ID token says by itself."""
-    return list(dict.fromkeys([name for names in SCOPES.values() for name in names] + list(PROTOCOL_CLAIMS)))
+    """What can be known of a person here, and what an ID token says by itself."""
+    return list(dict.fromkeys([*claims.supported(), *PROTOCOL_CLAIMS]))
 
 
 def _grant_types() -> list[str]:

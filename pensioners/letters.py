@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Literal
 
 import segno
-from babel import Locale
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfbase.pdfmetrics import stringWidth
@@ -20,6 +19,7 @@ from reportlab.pdfgen.canvas import Canvas
 from idp.provider import provider
 
 from . import activation_code
+from . import postal_address
 from .printing_file import Letter
 from .private_file import PrivateFiles
 from .swiss_time import today
@@ -46,7 +46,6 @@ LEADING = 1.27
 QR = 36 * mm
 FRAME = QR + 4 * mm
 
-BABEL = {"de": "de_CH", "fr": "fr_CH", "it": "it_CH", "en": "en_GB"}
 STEPS = 5
 
 
@@ -236,13 +235,15 @@ class Page:
 
 
 def address_lines(letter: Letter) -> list[str]:
-    """The address as the post reads it; the country in capitals, and only abroad."""
-    name = f"{letter.first_name} {letter.last_name}"
-    lines = [letter.salutation, name, letter.street, f"{letter.postcode} {letter.town}".strip()]
-    if letter.country != "CH":
-        territories = Locale.parse(BABEL[letter.language]).territories
-        lines.append(territories.get(letter.country, letter.country).upper())
-    return [line for line in lines if line]
+    """Name and address as the post reads them."""
+    place = postal_address.lines(
+        street=letter.street,
+        postcode=letter.postcode,
+        town=letter.town,
+        country=letter.country,
+        language=letter.language,
+    )
+    return [line for line in (letter.salutation, f"{letter.first_name} {letter.last_name}", *place) if line]
 
 
 def enrolment_address(code: str) -> str:

@@ -66,6 +66,8 @@ def _values(sent: dict[str, Any]) -> dict[str, str]:
         values["email"] = masked.email(sent["email"])
     if "phone_number" in sent:
         values["phone"] = masked.phone(sent["phone_number"])
+    if "address" in sent:
+        values["address"] = ", ".join(sent["address"]["formatted"].splitlines())
     return values
 
 

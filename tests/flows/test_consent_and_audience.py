@@ -12,7 +12,11 @@ from oidc import CALLBACK
 from oidc import EVERY_SCOPE
 from oidc import a_client
 from oidc import answer as answer_of
+from oidc import basic
+from oidc import id_token_claims
+from oidc import redeem
 from oidc import request_of
+from oidc import userinfo
 from visitor import Page
 from visitor import Visitor
 from visitor import a_member
@@ -56,6 +60,7 @@ def test_the_values_are_shown_address_and_number_masked(visitor: Visitor) -> Non
     assert "Odile Fictive" in page.text
     assert "votre adresse e-mail – <strong>o…@example.org</strong>" in page.text
     assert "votre numéro de mobile – <strong>… 67</strong>" in page.text
+    assert "votre adresse postale – <strong>Rue de la Fiction 12, 1202 Genève</strong>" in page.text
     since = provider.texts.date("fr", now())
     assert f"<strong>20001, retirement, {since}</strong>" in page.text
     assert person.email not in page.text
@@ -68,6 +73,34 @@ def test_no_value_is_shown_that_is_not_sent(visitor: Visitor) -> None:
     assert "Odile" not in page.text
     assert "20001" not in page.text
     assert "… 67" not in page.text
+
+
+def test_the_address_is_told_by_userinfo_and_by_no_id_token(visitor: Visitor) -> None:
+    """Issue 2; OIDC Core §5.4: scopes open claims at the userinfo endpoint."""
+    person, client = a_member(), a_client("stranger", first_party=False, scope=["openid", "address"])
+    page = visitor.sign_in(person, request(visitor, client, scope="openid address"))
+    assert page.says("co.address")
+
+    code = answer_of(visitor.answer(page).response)["code"]
+    given = redeem(visitor.browser, code, headers=basic("stranger")).json
+
+    assert given["scope"] == "openid address"
+    assert "Fiction" not in json.dumps(id_token_claims(given["id_token"]))
+    told = userinfo(visitor.browser, given["access_token"]).json
+    assert told["address"]["street_address"] == "Rue de la Fiction 12"
+    assert told["address"]["postal_code"] == "1202"
+    assert "name" not in told
+
+
+def test_the_address_is_told_to_nobody_without_its_scope(visitor: Visitor) -> None:
+    person, client = a_member(), a_client(scope=["openid", "profile"])
+    claims = json.dumps({"userinfo": {"address": None}, "id_token": {"address": None}})
+    page = visitor.sign_in(person, request(visitor, client, scope="openid profile address", claims=claims))
+    given = redeem(visitor.browser, answer_of(page.response)["code"]).json
+
+    assert given["scope"] == "openid profile"
+    assert "address" not in id_token_claims(given["id_token"])
+    assert "address" not in userinfo(visitor.browser, given["access_token"]).json
 
 
 def test_what_is_asked_for_one_by_one_is_shown_and_remembered_too(visitor: Visitor) -> None:

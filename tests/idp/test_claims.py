@@ -1,5 +1,6 @@
 """Claims: what a client may see of a person (idp/claims.py)."""
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,9 +27,13 @@ class Fund:
     """A source that would say anything, if it were asked."""
 
     asked = 0
+    wanted: set[str]
 
-    def claims(self, account: Account) -> Mapping[str, Any]:
+    names = frozenset({"name", "given_name", "person_number", "entitlement"})
+
+    def claims(self, account: Account, wanted: Collection[str]) -> Mapping[str, Any]:
         self.asked += 1
+        self.wanted = set(wanted)
         return {
             "name": "Anna Muster",
             "given_name": "Anna",
@@ -112,6 +117,8 @@ def test_the_source_is_asked_only_when_something_of_it_is_wanted(told: Any, fund
 
     told("openid profile")
     assert fund.asked == 1
+    assert "name" in fund.wanted
+    assert not {"sub", "address", "person_number"} & fund.wanted
 
 
 def test_without_a_phone_there_is_no_phone_number(app: Flask) -> None:

@@ -50,6 +50,15 @@ def test_what_must_be_there_is_there(app: Flask, browser: FlaskClient) -> None:
     assert metadata["backchannel_user_code_parameter_supported"] is False
 
 
+def test_only_claims_that_somebody_here_knows_are_named(app: Flask, browser: FlaskClient) -> None:
+    """OIDC Discovery §3: `claims_supported`."""
+    stated = browser.get(WELL_KNOWN[0]).json["claims_supported"]
+
+    assert {"address", "name", "person_number", "phone_number_verified", "factors_changed_at"} <= set(stated)
+    assert not {"nickname", "birthdate", "picture", "gender", "website"} & set(stated)
+    assert len(stated) == len(set(stated))
+
+
 def test_every_endpoint_named_is_there(app: Flask, browser: FlaskClient) -> None:
     metadata = browser.get(WELL_KNOWN[0]).json
     endpoints = {name: uri for name, uri in metadata.items() if name.endswith(("_endpoint", "_uri"))}
