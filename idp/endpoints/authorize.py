@@ -35,7 +35,7 @@ from ..request import RefusedRequest
 from ..request import parse
 from ..server import find_client
 from ..session import Session
-from .interaction import open_page
+from ..whereabouts import open_page
 
 blueprint = Blueprint("authorize", __name__)
 METADATA = {"authorization_endpoint": "/authorize"}

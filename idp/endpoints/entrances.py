@@ -17,7 +17,7 @@ from ..db import db
 from ..flow import Flow
 from ..models import Client
 from ..provider import provider
-from .interaction import open_page
+from ..whereabouts import open_page
 
 LONGEST_CARRIED = 64
 FROM_ONE_ADDRESS = ("entrance", 300, 600)

@@ -11,29 +11,21 @@ from flask import Blueprint
 from flask import Response
 from flask import g
 from flask import make_response
-from flask import redirect
 from flask import render_template
 from flask import request
-from werkzeug.exceptions import NotFound
 from wtforms import Form
 
 from .. import interaction as interactions
 from .. import pages
-from .. import session as sessions
-from ..assurance import Proof
 from ..decision import deny
-from ..decision import living_proofs
 from ..decision import origins_ahead
 from ..decision import refuse_elsewhere
-from ..decision import resume
 from ..errors import page as error_page
 from ..flow import Blocked
 from ..flow import Flow
 from ..flow import Page
 from ..flow import Refused
 from ..flow import Step
-from ..flow import next_page
-from ..flow import offered_flows
 from ..interaction import Interaction
 from ..step_page import address
 from ..step_page import blame
@@ -43,35 +35,29 @@ from ..step_page import sent_form
 from ..step_page import stored_form
 from ..texts import Text
 from ..throttle import Paused
+from ..whereabouts import DEFAULT_GOAL
+from ..whereabouts import due_page
+from ..whereabouts import follow
+from ..whereabouts import lead
+from ..whereabouts import permitted_page
 
 blueprint = Blueprint("interaction", __name__)
-DEFAULT_GOAL = "sign_in"
 REFUSING = "device/cancel.html"
-
-
-def open_page(interaction: Interaction) -> Response:
-    """Send the person to the page that is due, sending its challenge once; nothing due answers the client."""
-    page = _advance(interaction)
-    if page is None:
-        return resume(interaction)
-    response = make_response(redirect(address(interaction, *page), 303))
-    interactions.bind(interaction, response)
-    return response
 
 
 @blueprint.get("/i/<interaction_id>")
 def current(interaction_id: str) -> Response:
     """Wherever the person stands."""
-    return _see_alone(_load(interaction_id))
+    return _lead_alone(_load(interaction_id))
 
 
 @blueprint.get("/i/<interaction_id>/<flow_name>/<step_name>")
 def show(interaction_id: str, flow_name: str, step_name: str) -> Response:
     """Show a page; changes nothing."""
     interaction = _load(interaction_id)
-    page = _permitted(interaction, flow_name, step_name)
+    page = permitted_page(interaction, flow_name, step_name)
     if page is None:
-        return _see_alone(interaction)
+        return _lead_alone(interaction)
     flow, step = page
     form = stored_form(interaction, step)
     return render(interaction, flow, step, form)
@@ -85,9 +71,9 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
             return _stale(interaction)
-        page = _permitted(interaction, flow_name, step_name)
+        page = permitted_page(interaction, flow_name, step_name)
         if page is None:
-            return _see(interaction)
+            return lead(interaction)
         interaction.notices = []
         return _take(interaction, *page)
 
@@ -96,7 +82,7 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
 def ask_cancel(interaction_id: str) -> Response:
     """«Annuler»: asks first where something would be lost or decided, else tells the client of access_denied."""
     interaction = _load(interaction_id)
-    page = _due(interaction)
+    page = due_page(interaction)
     template = _question(interaction, page)
     if template is None:
         return deny(interaction)
@@ -117,7 +103,7 @@ def cancel(interaction_id: str) -> Response:
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
             return _stale(interaction)
-        page = _due(interaction)
+        page = due_page(interaction)
         if _question(interaction, page) == REFUSING:
             return refuse_elsewhere(interaction)
         if page and page[0].cancel == "confirm":
@@ -126,7 +112,7 @@ def cancel(interaction_id: str) -> Response:
             _undo_after(interaction, flow, flow.steps[0])
             interaction.goal = DEFAULT_GOAL
             interaction.notify("info", Text("cancel.done"))
-        return _follow(interaction)
+        return follow(interaction)
 
 
 def _question(interaction: Interaction, page: Page | None) -> str | None:
@@ -159,25 +145,6 @@ def _load(interaction_id: str) -> Interaction:
     return interaction
 
 
-def _permitted(interaction: Interaction, flow_name: str, step_name: str) -> Page | None:
-    """The page asked for, if the person may be there: the one due, an earlier one of its flow, or another entrance."""
-    flow = next((flow for flow in offered_flows() if flow.name == flow_name), None)
-    step = flow.step(step_name) if flow else None
-    if flow is None or step is None:
-        raise NotFound
-    due = _due(interaction)
-    if due is None:
-        return None
-    due_flow, due_step = due
-    if flow is due_flow:
-        position = flow.steps.index(step)
-        if step is due_step or (position < flow.steps.index(due_step) and step.can_return(interaction)):
-            return flow, step
-    elif flow.is_entrance and due_flow.is_entrance and step is flow.steps[0]:
-        return flow, step
-    return None
-
-
 def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
     action = request.form.get("action")
     if action is not None:
@@ -198,7 +165,7 @@ def _take(interaction: Interaction, flow: Flow, step: Step) -> Response:
         return _paused(interaction, flow, pause)
     except Blocked:
         return make_response(render_template("blocked.html"), 403)
-    return _follow(interaction)
+    return follow(interaction)
 
 
 def _undo_after(interaction: Interaction, flow: Flow, step: Step) -> None:
@@ -221,67 +188,15 @@ def _act(interaction: Interaction, flow: Flow, step: Step, name: str) -> Respons
         return _ask_anew(interaction, flow, step, form)
     except Paused as pause:
         return _paused(interaction, flow, pause)
-    return _follow(interaction)
+    return follow(interaction)
 
 
-def _follow(interaction: Interaction) -> Response:
-    """Go where the facts now lead: the next page, or back to the client."""
-    page = _advance(interaction)
-    if page is None:
-        return resume(interaction)
-    interactions.save(interaction)
-    return make_response(redirect(address(interaction, *page), 303))
-
-
-def _due(interaction: Interaction) -> Page | None:
-    """The page that is due. Where proofs have died meanwhile the person signs in again, and is told why."""
-    account = interaction.account
-    if account is not None and account.is_active:
-        before = sessions.current() if interaction.sid else None
-        living = living_proofs(interaction, account, before)
-        if len(living) < len(interaction.proofs):
-            _sign_in_again(interaction, living)
-    return next_page(offered_flows(), interaction)
-
-
-def _sign_in_again(interaction: Interaction, living: list[Proof]) -> None:
-    interaction.proofs, interaction.begun, interaction.goal = living, [], DEFAULT_GOAL
-    if not living:
-        interaction.account_id = None
-    interaction.notify("info", Text("signin.info.reauth"))
-
-
-def _advance(interaction: Interaction) -> Page | None:
-    """The page that is due; its step begins, once."""
-    page = _due(interaction)
-    if page is None:
-        return None
-    flow, step = page
-    label = f"{flow.name}/{step.name}"
-    if label not in interaction.begun:
-        try:
-            step.begin(interaction)
-        except Refused as refusal:
-            for text in refusal.texts:
-                interaction.notify("warn", text)
-        interaction.begun.append(label)
-    return page
-
-
-def _see(interaction: Interaction) -> Response:
-    """Show where the person stands; under the lease, since there may be nothing left but to answer the client."""
-    page = _due(interaction)
-    if page is None:
-        return resume(interaction)
-    return make_response(redirect(address(interaction, *page), 303))
-
-
-def _see_alone(interaction: Interaction) -> Response:
+def _lead_alone(interaction: Interaction) -> Response:
     """The same for a GET, which takes the lease only for the end: of two at once, one answers the client."""
-    if _due(interaction) is not None:
-        return _see(interaction)
+    if due_page(interaction) is not None:
+        return lead(interaction)
     with interactions.lease(interaction.id):
-        return _see(_load(interaction.id))
+        return lead(_load(interaction.id))
 
 
 def _ask_anew(interaction: Interaction, flow: Flow, step: Step, form: Form) -> Response:

@@ -31,11 +31,11 @@ from walk import e164
 from idp import answers
 from idp import interaction as interactions
 from idp import response as responses
+from idp import whereabouts
 from idp.clock import now
 from idp.db import Base
 from idp.db import db
 from idp.decision import resume
-from idp.endpoints import interaction as endpoint
 from idp.models import Account
 from idp.models import StoreEntry
 from idp.provider import provider
@@ -332,7 +332,7 @@ def test_two_looks_at_a_visit_that_is_over_make_one_code(
     assert "consent" in page.url
     db.session.rollback()
     consent(db.session.get_one(Account, person.account_id), client, "openid")
-    monkeypatch.setattr(endpoint, "resume", lambda interaction: sleep(0.3) or resume(interaction))
+    monkeypatch.setattr(whereabouts, "resume", lambda interaction: sleep(0.3) or resume(interaction))
     cookies = [cookie for name in ("browser", "session") if (cookie := visitor.browser.get_cookie(f"idp_{name}"))]
 
     def look(url: str) -> str:
