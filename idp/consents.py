@@ -8,14 +8,21 @@ from sqlalchemy import delete
 from sqlalchemy import select
 
 from . import audit
+from . import authorization_details as details
 from . import claims as claim_rules
 from . import endings
 from . import families
 from .clock import now
 from .db import db
 from .db import transaction
+from .db import upsert
 from .models import Client
 from .models import Consent
+from .models import ConsentDetail
+from .provider import provider
+
+PURPOSE = "authorization details"
+Details = Sequence[Mapping[str, Any]]
 
 
 class NoConsent(LookupError):
@@ -31,23 +38,42 @@ def scope_of(scope: Sequence[str], claims: Mapping[str, Any] | None, client: Cli
     return (*scope, *(name for name in claim_rules.SCOPES if name in singly - {*scope} and name in client.scope))
 
 
-def is_needed(client: Client, account_id: str, scope: Sequence[str]) -> bool:
-    """Whether the person must be asked before this client gets these scopes."""
+def is_needed(client: Client, account_id: str, scope: Sequence[str], asked: Details = ()) -> bool:
+    """Whether the person must be asked before this client gets these scopes and details."""
     if client.first_party:
         return False
     given = db.session.get(Consent, (account_id, client.client_id))
-    return given is None or not set(scope) <= set(given.scope)
+    if given is None or not set(scope) <= set(given.scope):
+        return True
+    return not all(_is_allowed(account_id, client.client_id, each) for each in asked)
 
 
-def allow(client_id: str, account_id: str, scope: Sequence[str]) -> None:
-    """Remember the consent; called inside a transaction."""
+def allow(client_id: str, account_id: str, scope: Sequence[str], asked: Details = ()) -> None:
+    """Remember the consent, details to the letter (RFC 9396 §5); called inside a transaction."""
     given = db.session.get(Consent, (account_id, client_id))
     if given is None:
         given = Consent(account_id=account_id, client_id=client_id, scope=[])
         db.session.add(given)
     given.scope = sorted(set(given.scope) | set(scope))
     given.granted_at = now()
-    audit.record("consent", account_id=account_id, client_id=client_id, scope=" ".join(given.scope))
+    for detail in asked:
+        _keep(account_id, client_id, detail)
+    types = {"details": " ".join(sorted({str(each["type"]) for each in asked}))} if asked else {}
+    audit.record("consent", account_id=account_id, client_id=client_id, scope=" ".join(given.scope), **types)
+
+
+def _keep(account_id: str, client_id: str, detail: Mapping[str, Any]) -> None:
+    db.session.flush()  # what it belongs to comes first
+    fingerprint = provider.vault.fingerprint(PURPOSE, details.spelling(detail))
+    row = {"account_id": account_id, "client_id": client_id, "fingerprint": fingerprint}
+    kept = upsert(db.session.connection(), ConsentDetail).values(**row, type=detail["type"], granted_at=now())
+    db.session.execute(kept.on_conflict_do_nothing(index_elements=list(row)))
+
+
+def _is_allowed(account_id: str, client_id: str, detail: Mapping[str, Any]) -> bool:
+    prints = provider.vault.fingerprints(PURPOSE, details.spelling(detail))
+    keys = [(account_id, client_id, each) for each in prints]
+    return any(db.session.get(ConsentDetail, key) is not None for key in keys)
 
 
 def of_account(account_id: str) -> Sequence[Consent]:

@@ -119,7 +119,8 @@ def _check(
         raise LoginRequiredError()
     if not assurance.reaches(proofs, demanded(request, client)) or not _essential_is_met(request, proofs):
         raise UnmetAuthenticationRequirements()
-    if consents.is_needed(client, account.id, consents.scope_of(request.scope, request.claims, client)):
+    scope = consents.scope_of(request.scope, request.claims, client)
+    if consents.is_needed(client, account.id, scope, request.authorization_details):
         raise ConsentRequiredError()
     return account, proofs
 

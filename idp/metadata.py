@@ -110,8 +110,8 @@ def _certificates(endpoints: Mapping[str, str]) -> dict[str, Any]:
 
 def _details() -> dict[str, list[str]]:
     """The types of rich authorization requests, where there are any (RFC 9396 §10)."""
-    types = provider.settings.authorization_details_types
-    return {"authorization_details_types_supported": list(types)} if types else {}
+    types = [each.type for each in provider.settings.authorization_details_types]
+    return {"authorization_details_types_supported": types} if types else {}
 
 
 def _decoupled() -> dict[str, Any]:

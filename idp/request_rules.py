@@ -274,10 +274,10 @@ def binding_message(params: Parameters) -> str | None:
 def authorization_details(params: Parameters, client: Client) -> tuple[Mapping[str, Any], ...]:
     """What a person is asked for in more words than a scope has (RFC 9396 §2).
 
-    As scopes of resources, for applications of the fund: the page of consent has no words for it.
+    Applications of others may ask for what the page of consent can show, and for nothing beside it (§5).
     """
     asked = details.read(params, client)
-    if asked and not client.first_party:
+    if not client.first_party and not all(details.can_be_shown(each) for each in asked):
         raise details.InvalidAuthorizationDetails()
     return asked
 

@@ -28,6 +28,7 @@ from pydantic_settings import SettingsConfigDict
 
 from .assertion_issuer import AssertionIssuer
 from .assurance import ACR_VALUES
+from .details_type import DetailsType
 from .protected_resource import ProtectedResource
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -99,8 +100,10 @@ class Settings(BaseSettings):
     resources: tuple[ProtectedResource, ...] = ()
     """The APIs that take access tokens from here: `[{"uri": "https://api.fund.ch", "scopes": ["benefits.read"], …}]`;
     the other members are those of `idp/protected_resource.py`. Userinfo is one of them: `<issuer>/userinfo`."""
-    authorization_details_types: tuple[str, ...] = ()
-    """The types of rich authorization requests that applications of this fund use, named in discovery (RFC 9396)."""
+    authorization_details_types: tuple[DetailsType, ...] = ()
+    """The types of rich authorization requests, named in discovery (RFC 9396): `["reading", {"type": "payment",
+    "title": {"de": "Zahlung", …}, "fields": {"amount.value": {"de": "Betrag", …}, …}}]`. Applications of others may use
+    those with a title, and no field but those named: all of it is shown to the person."""
 
     # The fund and its words
     portal: str = "myVPK"
@@ -323,6 +326,13 @@ class Settings(BaseSettings):
         if any(each.acr not in {None, *ACR_VALUES} for each in self.resources):
             raise ValueError(f"resources: acr is one of {', '.join(ACR_VALUES)}")
         return self
+
+    @field_validator("authorization_details_types")
+    @classmethod
+    def _each_type_once(cls, value: tuple[DetailsType, ...]) -> tuple[DetailsType, ...]:
+        if len({each.type for each in value}) < len(value):
+            raise ValueError("describe each type once")
+        return value
 
     @model_validator(mode="after")
     def _certificates_come_through_a_proxy(self) -> "Settings":

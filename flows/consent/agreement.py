@@ -4,6 +4,7 @@ from datetime import UTC
 from datetime import datetime
 from typing import Any
 
+from idp import authorization_details as details
 from idp import claims
 from idp import consents
 from idp import pages
@@ -31,7 +32,8 @@ class Agreement(Step):
         if client is None or request is None or interaction.account_id is None or interaction.answers.get(KEY):
             return False
         again = "consent" in request.prompt
-        return again or consents.is_needed(client, interaction.account_id, _scope(request, client))
+        scope, asked = _scope(request, client), request.authorization_details
+        return again or consents.is_needed(client, interaction.account_id, scope, asked)
 
     def show(self, interaction: Interaction) -> dict[str, Any]:
         account, client, request = interaction.account, interaction.client, interaction.request
@@ -39,7 +41,10 @@ class Agreement(Step):
             return {}
         asked = _scope(request, client)
         values = _values(claims.for_userinfo(account, client, asked, None))
-        return {"items": [(scope, values.get(scope)) for scope in SHOWN if scope in asked]}
+        return {
+            "items": [(scope, values.get(scope)) for scope in SHOWN if scope in asked],
+            "details": _details(request),
+        }
 
     def submit(self, interaction: Interaction, form: Any) -> None:
         client, request, account_id = interaction.client, interaction.request, interaction.account_id
@@ -47,7 +52,7 @@ class Agreement(Step):
             return
         client_id, scope = client.client_id, _scope(request, client)
         with transaction():
-            consents.allow(client_id, account_id, scope)
+            consents.allow(client_id, account_id, scope, request.authorization_details)
         interaction.answers[KEY] = epoch()
 
     def can_return(self, interaction: Interaction) -> bool:
@@ -57,6 +62,21 @@ class Agreement(Step):
 def _scope(request: AuthorizationRequest, client: Client) -> tuple[str, ...]:
     """What is asked, by scope and by single claims."""
     return consents.scope_of(request.scope, request.claims, client)
+
+
+def _details(request: AuthorizationRequest) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What is asked in more words than a scope has: title, and its fields with what they hold (RFC 9396 §2)."""
+    asked = [details.shown(each, pages.language()) for each in request.authorization_details]
+    return [
+        (title, [(name, ", ".join(_said(each) for each in held)) for name, held in rows])
+        for title, rows in (each for each in asked if each is not None)
+    ]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return pages.t("co.yes_value" if value else "co.no_value")
+    return str(value)
 
 
 def _values(sent: dict[str, Any]) -> dict[str, str]:

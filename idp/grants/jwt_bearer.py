@@ -41,8 +41,9 @@ class JwtBearerGrant(TokenGrant):
         if assertion is None:
             raise InvalidRequestError("The assertion is missing.")
         name = str(assertions.before_proof(assertion, "iss"))
-        account, scope = self._believed(assertion, name, client, form.get("scope"))
         params = self.request.params
+        details = request_rules.authorization_details(params, client)
+        account, scope = self._believed(assertion, name, client, form.get("scope"), details)
         authorization = Authorization(
             account_id=account.id,
             client_id=client.client_id,
@@ -51,7 +52,7 @@ class JwtBearerGrant(TokenGrant):
             acr=None,
             amr=(),
             resource=request_rules.resource(params, client),
-            authorization_details=request_rules.authorization_details(params, client),
+            authorization_details=details,
         )
         body = tokens.access(self.bound(authorization), client)
         with transaction():
@@ -59,7 +60,9 @@ class JwtBearerGrant(TokenGrant):
         return body
 
     @staticmethod
-    def _believed(assertion: str, name: str, client: Client, asked: str | None) -> tuple[Account, tuple[str, ...]]:
+    def _believed(
+        assertion: str, name: str, client: Client, asked: str | None, details: consents.Details
+    ) -> tuple[Account, tuple[str, ...]]:
         """The person, and what the issuer's word opens; it is spent last, when nothing else is wrong with it."""
         trusted = provider.settings.assertion_issuers.get(name)
         if trusted is None or client.client_id not in trusted.clients:
@@ -70,7 +73,8 @@ class JwtBearerGrant(TokenGrant):
         if account is None or not account.is_active:
             raise InvalidGrantError("The assertion is not valid.")
         scope = token_limits.scope(asked, token_limits.passed_on(trusted.scopes, client))
-        if consents.is_needed(client, account.id, scope) or not assertions.is_new("assertion_jti", name, stated):
+        unasked = consents.is_needed(client, account.id, scope, details)
+        if unasked or not assertions.is_new("assertion_jti", name, stated):
             raise InvalidGrantError("The assertion is not valid.")
         return account, scope
 

@@ -79,7 +79,8 @@ def _account(authorization: Authorization, client: Client) -> Account:
     account = db.session.get(Account, authorization.account_id)
     if account is None or not authorization.holds(account):
         raise InvalidGrantError("The refresh token is not valid.")
-    if consents.is_needed(client, account.id, consents.scope_of(authorization.scope, authorization.claims, client)):
+    scope = consents.scope_of(authorization.scope, authorization.claims, client)
+    if consents.is_needed(client, account.id, scope, authorization.authorization_details):
         raise InvalidGrantError("The refresh token is not valid.")
     return account
 

@@ -45,8 +45,8 @@ class TokenExchangeGrant(TokenGrant):
             raise InvalidRequestError("The subject_token is not valid.")
         narrowed = self._narrowed(found, client, form.get("scope"))
         authorization = replace(narrowed, act=self._actor(found, client, form))
-        account_id = authorization.account_id
-        if account_id is not None and consents.is_needed(client, account_id, authorization.scope):
+        account_id, details = authorization.account_id, authorization.authorization_details
+        if account_id is not None and consents.is_needed(client, account_id, authorization.scope, details):
             raise InvalidRequestError("The person has not allowed this to the client.")
         body = tokens.access(self.bound(authorization), client, found.generation, ends_at=found.expires_at)
         with transaction():

@@ -6,6 +6,7 @@ from .audit_seal import AuditSeal
 from .authenticator import Authenticator
 from .client import Client
 from .consent import Consent
+from .consent_detail import ConsentDetail
 from .failure_counter import FailureCounter
 from .initial_access_token import InitialAccessToken
 from .one_time_code import OneTimeCode
@@ -23,6 +24,7 @@ __all__ = [
     "Authenticator",
     "Client",
     "Consent",
+    "ConsentDetail",
     "FailureCounter",
     "InitialAccessToken",
     "OneTimeCode",

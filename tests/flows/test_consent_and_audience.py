@@ -1,6 +1,7 @@
 """Consent is asked once and remembered (decision 7); the choice page appears where there is a choice (decision 17)."""
 
 import json
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,10 @@ from walk import e164
 
 from idp.clock import now
 from idp.db import db
+from idp.details_type import DetailsType
 from idp.models import Client
 from idp.models import Consent
+from idp.models import ConsentDetail
 from idp.provider import provider
 
 
@@ -73,6 +76,60 @@ def test_no_value_is_shown_that_is_not_sent(visitor: Visitor) -> None:
     assert "Odile" not in page.text
     assert "20001" not in page.text
     assert "… 67" not in page.text
+
+
+@pytest.fixture
+def paying(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Another party's application that may ask for payments."""
+    described = DetailsType(
+        type="payment",
+        title={"de": "Zahlung", "fr": "Paiement", "it": "Pagamento", "en": "Payment"},
+        fields={
+            "amount.value": {"de": "Betrag", "fr": "Montant", "it": "Importo", "en": "Amount"},
+            "to": {"de": "An", "fr": "Bénéficiaire", "it": "A", "en": "To"},
+            "monthly": {"de": "Monatlich", "fr": "Mensuel", "it": "Mensile", "en": "Monthly"},
+        },
+    )
+    parts = app.extensions["idp"]
+    changed = parts.settings.model_copy(update={"authorization_details_types": (described,)})
+    monkeypatch.setattr(parts, "settings", changed)
+    return a_client("stranger", first_party=False, authorization_details_types=["payment"])
+
+
+def payment(value: str, to: str = "Club des aînés") -> str:
+    return json.dumps([{"type": "payment", "to": to, "amount": {"value": value}, "monthly": False}])
+
+
+def test_details_are_shown_as_text_and_asked_about_once(visitor: Visitor, paying: Client) -> None:
+    """Issue 2, RFC 9396 §2: in the operator's words, in the person's language, and to the letter."""
+    page = request(visitor, paying, authorization_details=payment("120.50", to="<b>Club</b>"))
+    page = visitor.sign_in(a_member(), page)
+
+    rows = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page.response.text)
+    assert rows == [("Montant", "120.50"), ("Bénéficiaire", "&lt;b&gt;Club&lt;/b&gt;"), ("Mensuel", "non")]
+    assert "<h2>Paiement</h2>" in page.text
+    assert page.says("co.details", app="stranger")
+    assert "<h2>Zahlung</h2>" in visitor.open(page.url, lang="de").text
+
+    assert "code" in answer_of(visitor.answer(page).response)
+    same = request(visitor, paying, authorization_details=payment("120.50", to="<b>Club</b>"))
+    assert "code" in answer_of(same.response)
+    assert "consent/agreement" in request(visitor, paying, authorization_details=payment("120.51")).url
+    assert "code" in answer_of(request(visitor, paying).response)
+
+
+def test_refused_details_are_not_remembered(visitor: Visitor, paying: Client) -> None:
+    page = visitor.sign_in(a_member(), request(visitor, paying, authorization_details=payment("5")))
+
+    assert answer_of(visitor.open(page.link("/cancel")).response)["error"] == "access_denied"
+    assert db.session.query(ConsentDetail).count() == 0
+
+
+def test_without_details_the_page_speaks_of_none(visitor: Visitor, paying: Client) -> None:
+    page = visitor.sign_in(a_member(), request(visitor, paying))
+
+    assert "<dl" not in page.text
+    assert not page.says("co.details", app="stranger")
 
 
 def test_the_address_is_told_by_userinfo_and_by_no_id_token(visitor: Visitor) -> None:

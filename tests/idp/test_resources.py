@@ -37,6 +37,7 @@ from idp import assurance
 from idp import tokens
 from idp.clock import now
 from idp.db import db
+from idp.details_type import DetailsType
 from idp.models import Account
 from idp.models import Client
 from idp.protected_resource import ProtectedResource
@@ -348,8 +349,8 @@ def test_details_keep_the_type_of_what_was_allowed(browser: FlaskClient, client:
     assert body["authorization_details"][0]["times"] is not True
 
 
-def test_details_are_for_applications_of_the_fund(browser: FlaskClient, client: Client) -> None:
-    """As scopes of resources: the page of consent has no words for them (decision 7)."""
+def test_details_without_words_are_for_applications_of_the_fund(browser: FlaskClient, client: Client) -> None:
+    """As scopes of resources: the page of consent could not show them (decision 7)."""
     change(client, first_party=False)
 
     given = answer(authorize(browser, client, authorization_details=json.dumps([PAYMENT])))
@@ -360,7 +361,7 @@ def test_details_are_for_applications_of_the_fund(browser: FlaskClient, client: 
 def test_discovery_names_the_types(browser: FlaskClient, set_: Callable[..., None]) -> None:
     """RFC 9396 §10"""
     before = browser.get("/.well-known/openid-configuration").json
-    set_({"uri": API, "scopes": ["benefits.read", "email"]}, authorization_details_types=("payment",))
+    set_({"uri": API, "scopes": ["benefits.read", "email"]}, authorization_details_types=(DetailsType(type="payment"),))
 
     document = browser.get("/.well-known/openid-configuration").json
 
