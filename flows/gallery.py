@@ -4,10 +4,14 @@ A page of a flow is shown by the page runner, for a person and with answers that
 new step shows up by itself. The states of a page: as it comes, with nothing filled in, and with what its step refuses.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint
@@ -35,6 +39,7 @@ from idp.step_page import blame
 from idp.step_page import render
 from idp.step_page import stored_form
 from idp.texts import LANGUAGES
+from idp.texts import Text
 
 from .factors import offered
 from .second_factor import Confirm
@@ -46,13 +51,33 @@ blueprint = Blueprint("gallery", __name__)
 CALLBACK = "https://portal.example/callback"
 EMAIL = "odile.fictive@example.org"
 PHONE = "+41791234567"
+AT = datetime(2026, 11, 28, 11, 15, tzinfo=UTC)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+CODE_REFUSALS = (
+    Refused("code.err.wrong", Text("code.err.left", {"n": 3})),
+    Refused("code.err.expired", target=EMAIL),
+    Refused("code.err.old"),
+    Refused("code.err.spent"),
+    Refused("code.err.wait", seconds=45),
+    Refused("code.err.limit", time=AT),
+)
+APP_REFUSAL = Refused("e5.app.wrong", Text("code.err.left", {"n": 3}), field="code")
 REFUSALS: Mapping[str, tuple[Refused, ...]] = {
-    "sign_in/credentials": (Refused("signin.err.mismatch", field="username"),),
-    "enrol/confirm-email": (Refused("code.err.wrong"), Refused("code.err.old"), Refused("code.err.spent")),
-    "password/email-code": (Refused("code.err.wrong"), Refused("code.err.old"), Refused("code.err.spent")),
+    "sign_in/credentials": (
+        Refused("signin.err.mismatch", field="username"),
+        Refused("signin.err.mismatch", Text("signin.err.remaining", {"minutes": 15, "n": 3}), field="username"),
+    ),
+    "enrol/identification": (Refused("e1.err.nomatch", field="id"), Refused("e1.err.code_old", field="act")),
+    "enrol/confirm-email": CODE_REFUSALS,
+    "enrol/confirm-second-factor/sms": CODE_REFUSALS,
+    "enrol/confirm-second-factor/totp": (APP_REFUSAL,),
+    "two_factor/code/sms": CODE_REFUSALS,
+    "two_factor/code/totp": (APP_REFUSAL,),
+    "password/email-code": CODE_REFUSALS,
+    "device/user-code": (Refused("device.err.unknown", field="user_code"),),
 }
 """What a step says only to an answer whose form is right."""
+Change = Callable[["Example"], None]
 ERRORS = ("400", "404", "405", "413", "500", "503", "answered", "client", "cookies", "denied", "expired", "many")
 ENTRANCES = {"sign_in": "#", "enrol": "#", "password": "#"}
 PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -61,21 +86,26 @@ PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "errors/expired/retry": ("errors/error.html", {"name": "expired", "retry_url": "#"}),
     "errors/answered/app": ("errors/error.html", {"name": "answered", "app_url": "#", "app_name": "myVPK"}),
     **{
-        f"paused/{name}": ("paused.html", {"until": "11:15", "limit": limit, "flow": flow, "entrance": ENTRANCES})
+        f"paused/{name}": ("paused.html", {"until": AT, "limit": limit, "flow": flow, "entrance": ENTRANCES})
         for name, limit, flow in (
             ("password", "password", "sign_in"),
             ("code", "sms", "two_factor"),
             ("enrol", "", "enrol"),
         )
     },
+    "errors/503/until": ("errors/error.html", {"name": "503", "until": AT}),
     "blocked": ("blocked.html", {}),
+    "form_post": ("form_post.html", {"action": "#", "params": {"code": "example", "state": "example"}}),
     "enrol/cancel": ("enrol/cancel.html", {"csrf_token": "", "continue_url": "#"}),
     "device/cancel": ("device/cancel.html", {"csrf_token": "", "continue_url": "#"}),
     "signout/confirm": ("signout/confirm.html", {"csrf_token": "", "target": None}),
     "signout/done": ("signout/done.html", {}),
+    "signout/leaving": ("signout/leaving.html", {"frames": [], "target": "#", "refresh": None}),
+    "device/done": ("device/done.html", {}),
+    "device/refused": ("device/refused.html", {}),
     **{f"pages/{name}": (f"pages/{name}.html", {}) for name in ("terms", "privacy", "accessibility")},
 }
-"""Pages of no flow: template and context."""
+"""Pages of no flow: template and context; without the scripts that would go on by themselves."""
 
 
 @dataclass
@@ -96,6 +126,51 @@ class Example(Interaction):
         return self.application
 
 
+def _told(kind: str, *texts: Text) -> Change:
+    """The same page with a message above."""
+
+    def tell(example: Example) -> None:
+        for text in texts:
+            example.notify(kind, text)
+
+    return tell
+
+
+def _with_password(example: Example) -> None:
+    """Step 2 again, the password has been set."""
+    example.answers["enrol"] |= {"password_hash": "example", "confirmed": EMAIL}
+
+
+def _from_elsewhere(example: Example) -> None:
+    """Somebody on the telephone, or another device, asks."""
+    if example.request is not None:
+        message = "Dossier 4711"
+        example.request = replace(example.request, decoupled="example", binding_message=message)
+
+
+RESENT = {"resent": _told("ok", Text("code.resent", {"target": EMAIL}))}
+VARIANTS: Mapping[str, Mapping[str, Change]] = {
+    "sign_in/credentials": {
+        "again": _told("info", Text("signin.info.reauth")),
+        "cancelled": _told("info", Text("cancel.done")),
+        "new-password": _told("ok", Text("fp.done.h1"), Text("fp.done.p")),
+    },
+    "enrol/identification": {"replaced": _told("warn", Text("e1.err.code_old"))},
+    "enrol/user-data": {
+        "resumed": _told("info", Text("enrol.resume")),
+        "taken": _told("warn", Text("e2.err.taken")),
+        "again": _with_password,
+    },
+    "enrol/kept-address": {"complete": _with_password},
+    "enrol/confirm-email": RESENT,
+    "enrol/confirm-second-factor/sms": RESENT,
+    "password/email-code": RESENT,
+    "two_factor/code/sms": {"resent": _told("ok", Text("code.resent", {"target": "… 67"}))},
+    "consent/agreement": {"elsewhere": _from_elsewhere},
+}
+"""What else a page looks like, by what led to it."""
+
+
 @dataclass(frozen=True)
 class State:
     """A page as it can look."""
@@ -105,8 +180,9 @@ class State:
     kind: str = ""
     """Of which second factor, where that makes a difference."""
     answer: str = ""
-    """`empty`, or the number of a refusal."""
+    """`empty`, the number of a refusal, or the name of a variant."""
     refusal: Refused | None = field(default=None, compare=False)
+    change: Change | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -146,8 +222,11 @@ def states() -> Iterator[State]:
             for kind in _kinds(step):
                 yield State(flow, step, kind)
                 yield State(flow, step, kind, "empty")
-                for number, refusal in enumerate(REFUSALS.get(f"{flow.name}/{step.name}", ()), 1):
+                place = "/".join(part for part in (flow.name, step.name, kind) if part)
+                for number, refusal in enumerate(REFUSALS.get(place, ()), 1):
                     yield State(flow, step, kind, str(number), refusal)
+                for variant, change in VARIANTS.get(place, {}).items():
+                    yield State(flow, step, kind, variant, change=change)
 
 
 def _kinds(step: Step) -> tuple[str, ...]:
@@ -161,6 +240,8 @@ def _kinds(step: Step) -> tuple[str, ...]:
 
 def _shown(state: State) -> Response:
     interaction = _example(state)
+    if state.change is not None:
+        state.change(interaction)
     form = stored_form(interaction, state.step)
     if state.answer == "empty":
         form = state.step.form(interaction)(MultiDict())
@@ -173,8 +254,10 @@ def _shown(state: State) -> Response:
 def _example(state: State) -> Example:
     """Somebody in the middle of this flow, far enough for this page."""
     person = _person()
-    scope = ("openid", "profile", "email", "phone", "pension", "offline_access")
-    asked = AuthorizationRequest("example", CALLBACK, "code", "query", scope, login_hint=EMAIL)
+    scope = ("openid", "profile", "email", "address", "phone", "pension", "offline_access")
+    asked = AuthorizationRequest(
+        "example", CALLBACK, "code", "query", scope, login_hint=EMAIL, authorization_details=_details()
+    )
     answers = {
         "enrol": {"email": EMAIL, "typed_email": EMAIL, "pensioner_id": "example", "activation_code_id": "example"},
         "password": {"subject": "example", "typed": EMAIL, "account_id": person.id, "email_code": True},
@@ -184,6 +267,14 @@ def _example(state: State) -> Example:
     client = Client(client_id="example", client_name={"en": "myVPK"}, redirect_uris=[CALLBACK])
     return Example(
         "example", "example", state.flow.name, asked, "example", answers=answers, person=person, application=client
+    )
+
+
+def _details() -> tuple[dict[str, Any], ...]:
+    """One request of each type that the operator has described, every field filled in."""
+    return tuple(
+        {"type": each.type, **{path: words.en for path, words in each.fields.items() if "." not in path}}
+        for each in provider.settings.authorization_details_types
     )
 
 

@@ -89,7 +89,8 @@ def _fragment(redirect_uri: str, params: Mapping[str, str]) -> Response:
 def _form_post(redirect_uri: str, params: Mapping[str, str]) -> Response:
     """A page that posts itself to the client, by script or by its button (OAuth 2.0 Form Post Response Mode §2)."""
     g.form_action = [origin_of(redirect_uri)]
-    return make_response(render_template("form_post.html", action=redirect_uri, params=params))
+    html = render_template("form_post.html", action=redirect_uri, params=params, scripts=["form_post.js"])
+    return make_response(html)
 
 
 def _signed(address: ReturnAddress, params: Mapping[str, str]) -> str:

@@ -156,7 +156,8 @@ def _leave(frames: list[str], target: str) -> Response:
     """
     g.frame_src = sorted({responses.origin_of(frame) for frame in frames})
     refresh = f"{LEAVE_SECONDS}; url={iri_to_uri(target)}"
-    return make_response(render_template("signout/leaving.html", frames=frames, target=target, refresh=refresh))
+    shown = {"frames": frames, "target": target, "refresh": refresh, "scripts": ["leaving.js"]}
+    return make_response(render_template("signout/leaving.html", **shown))
 
 
 def _csrf_token(session: Session, target: str | None) -> str:

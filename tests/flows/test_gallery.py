@@ -1,6 +1,8 @@
 """The gallery of pages: complete, in four languages, stores nothing, and is nowhere but in development."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -38,6 +40,42 @@ def test_every_step_of_every_flow_is_there(visitor: Visitor) -> None:
     steps = {f"{flow.name}/{step.name}" for flow in offered_flows() for step in flow.steps if step.name != "blocked"}
     assert len(steps) >= 15
     assert not steps - shown
+
+
+NOT_FOR_PEOPLE = ("check_session.html", "dev/", "macros/", "messages/")
+
+
+def test_every_template_is_seen(app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds a page adds it here; frames and parts are seen within the pages that use them."""
+    used: set[str] = set()
+    find = app.jinja_env.get_template
+
+    def noted(name: Any, *args: Any, **kwargs: Any) -> Any:
+        used.add(str(getattr(name, "name", name)))
+        return find(name, *args, **kwargs)
+
+    monkeypatch.setattr(app.jinja_env, "get_template", noted)
+    for name in entries(visitor):
+        visitor.open(f"/dev/pages/{name}")
+
+    templates = {name for name in app.jinja_env.list_templates() if not name.startswith(NOT_FOR_PEOPLE)}
+    assert len(templates) >= 35
+    assert templates - used == set()
+
+
+def test_every_error_has_a_page(visitor: Visitor) -> None:
+    catalogue = Path(__file__).parents[2] / "locales/fr/LC_MESSAGES/messages.po"
+    texts = set(re.findall(r'msgid "er\.(\w+)\.h1"', catalogue.read_text()))
+
+    assert len(texts) >= 12
+    assert texts - {name.split("/")[1] for name in entries(visitor) if name.startswith("errors/")} == set()
+
+
+def test_nothing_goes_on_by_itself(visitor: Visitor) -> None:
+    """A page that sends itself could not be looked at."""
+    for name in ("form_post", "signout/leaving"):
+        page = visitor.open(f"/dev/pages/{name}")
+        assert re.findall(r'<script src="/static/(\w+\.js)', page.text) == ["app.js"]
 
 
 def test_a_page_can_be_seen_with_its_errors(visitor: Visitor) -> None:
