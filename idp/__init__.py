@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from keys import KeyRing
 from keys import Vault
 
+from . import api
 from . import endpoints
 from . import errors
 from . import headers
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
     endpoints.init_app(app)
     pages.init_app(app, FILES / "static")
     errors.init_app(app)
+    api.init_app(app)
     headers.init_app(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

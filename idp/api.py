@@ -3,23 +3,35 @@
 import structlog
 from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Blueprint
+from flask import Flask
 from flask import Response
+from flask import current_app
 from flask import jsonify
 from flask import request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed
 
 from . import cors
+from . import errors
 from .server import server
 from .store import StoreUnavailable
 
 log = structlog.get_logger("api")
+_NAMES: set[str] = set()
+"""The blueprints made here."""
+
+
+def init_app(app: Flask) -> None:
+    """Answer a wrong method in JSON where an endpoint for programs lies: no blueprint hears of it."""
+    app.register_error_handler(MethodNotAllowed, _wrong_method)
 
 
 def blueprint(name: str, *, for_browsers: bool = False) -> Blueprint:
     """A blueprint for one endpoint; `for_browsers` lets registered browser applications call it (CORS)."""
     made = Blueprint(name, __name__)
+    _NAMES.add(name)
     made.register_error_handler(OAuth2Error, _refused)
     made.register_error_handler(HTTPException, _http_error)
     made.register_error_handler(Exception, _unexpected)
@@ -39,6 +51,16 @@ def _http_error(error: HTTPException) -> Response:
     """Too much, the wrong method …: the protocol's word for it, with HTTP's status."""
     status = error.code or 500
     return _answer(status, "invalid_request" if status < 500 else "server_error")
+
+
+def _wrong_method(error: MethodNotAllowed) -> Response:
+    known = list(error.valid_methods or ())
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None or not known or adapter.match(method=known[0])[0].partition(".")[0] not in _NAMES:
+        return errors.http_error(error)
+    response = _http_error(error)
+    response.headers["Allow"] = ", ".join(known)
+    return response
 
 
 def _unavailable(error: Exception) -> Response:

@@ -37,7 +37,7 @@ PAGES = {400: "400", 403: "denied", 404: "404", 405: "405", 413: "413", 429: "ma
 
 def init_app(app: Flask) -> None:
     """Show every error as a page in the person's language."""
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _unexpected)
     app.register_error_handler(Expired, _expired)
     app.register_error_handler(Answered, _answered)
@@ -68,7 +68,8 @@ def new_reference() -> str:
     return f"{number[:4]} {number[4:]}"
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
+    """The page for an error that HTTP has a number for."""
     status = error.code or 500
     if status < 400:
         return make_response(error.get_response())

@@ -28,6 +28,18 @@ def test_what_is_not_here(app: Flask, method: str, path: str, status: int, name:
         assert "GET" in response.headers["Allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/token", "POST"), ("/par", "POST"), ("/userinfo", "GET"), ("/jwks", "GET")]
+)
+def test_a_wrong_method_at_an_endpoint_for_programs_is_answered_in_json(app: Flask, path: str, allowed: str) -> None:
+    """security.md 2.25"""
+    response = app.test_client().delete(path)
+
+    assert (response.status_code, response.json) == (405, {"error": "invalid_request"})
+    assert response.headers["Cache-Control"] == "no-store"
+    assert allowed in response.headers["Allow"]
+
+
 def test_a_body_too_large_is_413(app: Flask) -> None:
     visitor = Visitor(app)
     page = visitor.open("/signin")
