@@ -173,10 +173,11 @@ def _is_for_us(audience: object, *, strict: bool) -> bool:
 def _is_timely(stated: Mapping[str, Any], *, strict: bool) -> bool:
     """Not over and not from the future; under a profile at most an hour long and old (FAPI 2.0 MS §5.3.2)."""
     moment, begins, ends = epoch(), stated.get("nbf"), stated.get("exp")
-    times = [value for value in (begins, ends, stated.get("iat")) if value is not None]
+    starts = [value for value in (begins, stated.get("iat")) if value is not None]
+    times = [*starts, *([] if ends is None else [ends])]
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in times):
         return False
-    if (begins is not None and begins > moment + SKEW) or (ends is not None and ends <= moment - SKEW):
+    if any(value > moment + SKEW for value in starts) or (ends is not None and ends <= moment - SKEW):
         return False
     if not strict:
         return True
