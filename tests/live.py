@@ -122,6 +122,30 @@ def provider(folder: Path, *, workers: int = 2, register: Path = REGISTER, **set
         log.close()
 
 
+def start_node(live: Live, port: int) -> subprocess.Popen[bytes]:
+    """Start one more node of this provider, with one worker, on this port."""
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1"]
+    log = live.folder / f"node-{port}.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=live.environment, stdout=out, stderr=out, start_new_session=True
+        )
+    _wait_until_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
+    return process
+
+
+@contextmanager
+def node(live: Live) -> Iterator[str]:
+    """One more node of this provider, for the length of the block; its own address."""
+    port = free_port()
+    process = start_node(live, port)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
 def _environment(folder: Path, issuer: str) -> dict[str, str]:
     return {
         "PYTHONPATH": str(ROOT),

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from urllib.parse import urlsplit
 
 import requests
+from joserfc.jwk import ECKey
 from live import Live
 from live import Person
 from live import sql_address
@@ -33,11 +34,23 @@ from walk import Page
 from walk import Walker
 from walk import expect
 
+from idp.clock import epoch
+from keys import algorithms
+
 CALLBACK = "https://rp.example/cb"
 LOOPBACK_CALLBACK = "http://127.0.0.1/cb"
 EVERY_SCOPE = ["openid", "profile", "email", "address", "phone", "offline_access", "pension"]
 EVERY_SCOPE_ONLINE = [name for name in EVERY_SCOPE if name != "offline_access"]
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+CIBA = "urn:openid:params:grant-type:ciba"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+STAFF = "https://staff.example.ch"
+STAFF_KEY = ECKey.generate_key("P-256")
+"""Another issuer, whom the operator lets vouch for people before one client (RFC 7523)."""
+STAFF_SETTING = json.dumps({STAFF: {"jwks": jwks(STAFF_KEY), "clients": ["desk"], "scopes": ["profile"]}})
+CODE_AND_REFRESH = ["authorization_code", "refresh_token"]
 WAIT = 60
 PEOPLE = 150
 OURS = "66"
@@ -49,7 +62,11 @@ SOMEBODY = "04.02.1947,Madame,Odile,Fictive,Rue de la Fiction 12,1202,Genève,CH
 _ADDRESSES = count(2)
 
 CLIENTS: dict[str, dict[str, Any]] = {
-    "web": {"redirect_uris": [CALLBACK, LOOPBACK_CALLBACK], "post_logout_redirect_uris": ["https://rp.example/out"]},
+    "web": {
+        "redirect_uris": [CALLBACK, LOOPBACK_CALLBACK],
+        "post_logout_redirect_uris": ["https://rp.example/out"],
+        "grant_types": [*CODE_AND_REFRESH, EXCHANGE],
+    },
     "other": {"redirect_uris": ["https://other.example/cb"]},
     "query": {"redirect_uris": ["https://rp.example/cb?tenant=1"]},
     "named": {"redirect_uris": ["https://foo.example.com"]},
@@ -64,6 +81,16 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "exempt": {"require_pkce": False},
     "disabled": {"disabled": True},
     "ending": {},
+    "signed": {"access_token_format": "jwt", "grant_types": [*CODE_AND_REFRESH, EXCHANGE]},
+    "desk": {"redirect_uris": [], "grant_types": [BEARER], "scope": ["profile"]},
+    "telephone": {
+        "redirect_uris": [],
+        "grant_types": [CIBA],
+        "scope": ["openid"],
+        "backchannel_token_delivery_mode": "poll",
+    },
+    "rotated": {},
+    "narrow": {"grant_types": ["authorization_code"], "scope": ["openid"]},
     "device": {"grant_types": ["authorization_code", DEVICE], "scope": EVERY_SCOPE_ONLINE},
     "service": {
         "redirect_uris": [],
@@ -138,11 +165,15 @@ class Target:
     def enrolled(self, factor: str = "totp") -> tuple[Person, Browser]:
         """Somebody new with an account, and the browser that is signed in."""
         person, browser = self.person(), self.browser()
+        self.enrol(browser, person, factor)
+        return person, browser
+
+    def enrol(self, browser: Browser, person: Person, factor: str = "totp") -> None:
+        """Let somebody with a letter enrol."""
         page = browser.until_confirmation(browser.open("/enrol"), person, factor)
         page = browser.answer(page, code=browser.confirmation(page, person, factor))
         expect(page, "/done")
         browser.press(page)
-        return person, browser
 
     def at_second_factor(self, person: Person, browser: Browser | None = None) -> tuple[Browser, Page]:
         """A browser that has given the right password."""
@@ -246,6 +277,20 @@ class Target:
             self._initial_token = shown.split("): ")[1].split()[0]
         return self._initial_token
 
+    def exchange(self, client: str = "web", **form: str | None) -> requests.Response:
+        """Trade a token for another (RFC 8693)."""
+        return self.post("/token", client, grant_type=EXCHANGE, **form)
+
+    def bring(self, assertion: str) -> requests.Response:
+        """Bring the word of another issuer (RFC 7523)."""
+        return self.post("/token", "desk", grant_type=BEARER, assertion=assertion)
+
+    def vouched(self, **changes: Any) -> dict[str, Any]:
+        """What that issuer says of the member, rightly but for the changes."""
+        moment = epoch()
+        stated = {"iss": STAFF, "sub": self.account_of(self.member()[0]), "aud": self.issuer, "iat": moment}
+        return {**stated, "exp": moment + 60, "jti": secrets.token_urlsafe(12), **changes}
+
     def refresh(self, token: str, client: str = "web", **more: str | None) -> requests.Response:
         """Exchange a refresh token."""
         return self.post("/token", client, grant_type="refresh_token", refresh_token=token, **more)
@@ -260,6 +305,18 @@ class Target:
         """Ask for the claims of the person."""
         headers = {"Authorization": f"Bearer {token}"}
         return requests.get(f"{self.issuer}/userinfo", headers=headers, timeout=WAIT)
+
+    def verified(self, token: str) -> dict[str, Any]:
+        """The claims of a JWT of the provider, as a client reads them: with the published key that it names."""
+        published = requests.get(f"{self.issuer}/jwks", timeout=WAIT).json()["keys"]
+        header = algorithms.read_header(token)
+        key = next(each for each in published if each["kid"] == header["kid"])
+        return dict(algorithms.verify(token, algorithms.from_jwk(key), header["alg"]))
+
+    @property
+    def lets_register(self) -> bool:
+        """Whether clients register themselves, and another issuer vouches for people: not at the shared provider."""
+        return "IDP_REGISTRATION" in self.live.environment
 
     # --- what only the operator sees -------------------------------------------------------------------------------
 
@@ -322,7 +379,7 @@ def _description(client: str, clients: dict[str, dict[str, Any]] = CLIENTS) -> d
         "client_name": client,
         "token_endpoint_auth_method": "client_secret_basic",
         "redirect_uris": [CALLBACK],
-        "grant_types": ["authorization_code", "refresh_token"],
+        "grant_types": CODE_AND_REFRESH,
         "scope": EVERY_SCOPE,
         "first_party": True,
     }
@@ -350,17 +407,46 @@ def write_register(folder: Path) -> Path:
 
 def move_in(live: Live) -> None:
     """Bring these people into a provider that runs already; whoever has an unused letter there gets a new one."""
-    file, codes = write_register(live.folder), live.folder / "attacked-codes.csv"
+    file = write_register(live.folder)
     live.idp("register", "import", str(file))
-    live.idp("register", "codes", "issue", "--campaign", "attacks", "--output", str(codes))
-    with codes.open(encoding="utf-8-sig") as source:
-        fresh = {row["person_number"]: row["activation_code"] for row in csv.DictReader(source, delimiter=";")}
-    for person in live.people:
-        person.code = fresh.get(person.person_number, person.code)
+    fresh = new_letters(live, "attacks")
     with file.open(encoding="utf-8") as source:
         rows = [row for row in csv.DictReader(source) if row["person_number"] in fresh]
     kept = ("person_number", "ahv_number", "birth_date", "language", "first_name", "last_name")
     live.people += [Person(**{name: row[name] for name in kept}, code=fresh[row["person_number"]]) for row in rows]
+
+
+def new_letters(live: Live, campaign: str) -> dict[str, str]:
+    """A new code for everybody without an account, by person number; those given away and unused end."""
+    codes = live.folder / f"{campaign}-codes.csv"
+    live.idp("register", "codes", "issue", "--campaign", campaign, "--output", str(codes))
+    with codes.open(encoding="utf-8-sig") as source:
+        fresh = {row["person_number"]: row["activation_code"] for row in csv.DictReader(source, delimiter=";")}
+    for person in live.people:
+        person.code = fresh.get(person.person_number, person.code)
+    return fresh
+
+
+def leave(target: Target, *people: Person) -> None:
+    """The fund's next file says that these people have left."""
+    file = target.live.folder / "left.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(HEADER.split(","))
+        for person in people:
+            somebody = ["Madame", "Odile", "Fictive", "Rue de la Fiction 12", "1202", "Genève", "CH", "fr", ""]
+            rows.writerow([person.person_number, person.ahv_number, person.birth_date, *somebody, "retirement", "left"])
+    target.live.idp("register", "import", str(file))
+
+
+def close(target: Target, *people: Person) -> None:
+    """An operator closes the accounts, where there are some."""
+    for person in people:
+        target.live.idp(
+            *("register", "close-account", person.person_number, "--reason", "lost telephone", "--operator", "test"),
+            *("--yes",),
+            check=False,
+        )
 
 
 def _register_clients(live: Live) -> dict[str, str]:

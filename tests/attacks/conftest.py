@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 from live import Live
 from live import provider
+from target import STAFF_SETTING
 from target import Target
 from target import move_in
 from target import write_register
@@ -31,7 +32,8 @@ def targets(
                 return live
             folder = tmp_path_factory.mktemp("attacked")
             register = write_register(folder)
-            return stack.enter_context(provider(folder, workers=4, register=register, IDP_REGISTRATION="token"))
+            settings = {"IDP_REGISTRATION": "token", "IDP_ASSERTION_ISSUERS": STAFF_SETTING}
+            return stack.enter_context(provider(folder, workers=4, register=register, **settings))
 
         def of(backend: str) -> Target:
             if backend not in known:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import parse_qs
-from urllib.parse import urlsplit
+from functools import cache
 
 import pytest
 import requests
 from oidc import VERIFIER
+from places import places
+from places import staff_assertion
+from places import things
 from proofs import assertion
+from target import ACCESS_TOKEN
 from target import Browser
 from target import Target
 from target import answer
@@ -132,96 +134,49 @@ def assert_closed(response: requests.Response) -> None:
     assert "code=" not in response.text
 
 
-# --- V11: every one-time thing in the place of every other -----------------------------------------------------------
+# --- V11, and 2.23: every one-time thing and every token in the place of every other ----------------------------------
 
 
 @pytest.fixture(scope="module")
-def things(target: Target) -> dict[str, str]:
-    """One of each thing that is worth something once or for a while, none of them used."""
-    browser = target.signed_in()
-    tokens, person = target.tokens(browser), target.person()
-    visitor = target.browser()
-    page = visitor.identify(visitor.open("/enrol"), person)
-    _, fields = page.form()
-    page = visitor.answer(page, email=person.email, password=person.password, password2=person.password)
-    pushed = target.post("/par", "web", **target.request_of()).json()["request_uri"]
-    posted = browser.post(f"{target.issuer}/authorize", data=target.request_of(), allow_redirects=False, timeout=60)
-    logout = browser.post(f"{target.issuer}/logout", data={"state": "x"}, allow_redirects=False, timeout=60)
-    device = target.post("/device_authorization", "device", scope="openid").json()
-    managed = target.register({"redirect_uris": ["https://rp.example/cb"], "client_name": "A client"}).json()
-    return {
-        "code": target.code(browser),
-        "access token": tokens["access_token"],
-        "refresh token": tokens["refresh_token"],
-        "ID token": tokens["id_token"],
-        "pushed request": pushed,
-        "its handle": pushed.rpartition(":")[2],
-        "posted request": _handle(posted),
-        "posted logout": _handle(logout),
-        "device code": device["device_code"],
-        "user code": device["user_code"],
-        "mail code": target.live.code(person.email),
-        "activation code": person.code,
-        "CSRF token": fields["csrf_token"],
-        "visit": page.url.split("/i/")[1].split("/")[0],
-        "session": browser.cookies["idp_session"],
-        "browser": visitor.cookies["idp_browser"],
-        "client assertion": assertion("keyed", aud=target.issuer)["client_assertion"],
-        "registration token": managed["registration_access_token"],
-        "initial access token": target.initial_token(),
-        "client secret": target.secret("web"),
-        "nothing": "x" * 43,
-        "nobody": "",
-    }
+def things_of() -> Callable[[Target], dict[str, str]]:
+    """One of each thing that is worth something once or for a while, none of them used; made once a provider."""
+    return cache(things)
 
 
-def _handle(response: requests.Response) -> str:
-    return parse_qs(urlsplit(response.headers["Location"]).query)["handle"][0]
-
-
-def test_v11_nothing_passes_for_something_else(target: Target, things: dict[str, str]) -> None:
+def test_v11_2_23_nothing_passes_for_something_else(
+    each_target: Target, things_of: Callable[[Target], dict[str, str]]
+) -> None:
     """CVE-2026-4282, CVE-2026-4325: the whole matrix; only the diagonal would do something, and it is left out."""
-    places: dict[str, tuple[str, Callable[[str], bool]]] = {
-        "token: code": ("code", lambda thing: _refused(target.redeem(thing))),
-        "token: refresh": ("refresh token", lambda thing: _refused(target.refresh(thing))),
-        "token: device": ("device code", lambda thing: _refused(_device(target, thing))),
-        "token: assertion": ("client assertion", lambda thing: _refused(_asserted(target, thing))),
-        "token: secret": ("client secret", lambda thing: _refused(_with_secret(target, thing))),
-        "userinfo": ("access token", lambda thing: target.userinfo(thing).status_code in {400, 401}),
-        "authorize: pushed": ("pushed request", lambda thing: _no_code(_authorized(target, request_uri=thing))),
-        "authorize: its handle": (
-            "its handle",
-            lambda thing: _no_code(_authorized(target, request_uri=f"urn:ietf:params:oauth:request_uri:{thing}")),
-        ),
-        "authorize: handle": ("posted request", lambda thing: _no_code(_bare(target, "/authorize", handle=thing))),
-        "authorize: hint": (
-            "ID token",
-            lambda thing: thing == "" or _no_code(_authorized(target, id_token_hint=thing)),
-        ),
-        "authorize: object": ("", lambda thing: thing == "" or _no_code(_authorized(target, request=thing))),
-        "logout: handle": ("posted logout", lambda thing: _is_asked(target, handle=thing)),
-        "logout: hint": ("ID token", lambda thing: _is_asked(target, id_token_hint=thing)),
-        "register": ("initial access token", lambda thing: _registers_not(target, thing)),
-        "session cookie": ("session", lambda thing: _signs_nobody_in(target, "idp_session", thing)),
-        "browser cookie": ("browser", lambda thing: _opens_no_visit(target, things["visit"], "idp_browser", thing)),
-        "visit": (
-            "visit",
-            lambda thing: thing == "" or _opens_no_visit(target, thing, "idp_browser", things["browser"]),
-        ),
-    }
+    given = things_of(each_target)
 
     failed = [
-        f"{thing} at {place}"
-        for place, (own, is_refused) in places.items()
-        for thing, value in things.items()
-        if thing != own and not (own == "pushed request" and thing == "nobody") and not is_refused(value)
+        f"{thing} at {name}"
+        for name, place in places(each_target, given).items()
+        for thing, value in given.items()
+        if thing not in place.own and not place.refuses(value)
     ]
 
     assert failed == []
 
 
-def test_v11_introspection_knows_tokens_and_nothing_else(target: Target, things: dict[str, str]) -> None:
-    living = {name for name, thing in things.items() if thing and target.is_active(thing)}
+def test_v11_the_control_each_exchange_takes_its_own(
+    target: Target, things_of: Callable[[Target], dict[str, str]]
+) -> None:
+    """What the matrix leaves out at the grants where one token is traded for another works."""
+    token = {"subject_token": things_of(target)["access token"], "subject_token_type": ACCESS_TOKEN}
+    actor = {"actor_token": token["subject_token"], "actor_token_type": ACCESS_TOKEN}
+
+    answers = [target.exchange(**token), target.exchange(**token, **actor), target.bring(staff_assertion(target))]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200], [answer.text for answer in answers]
+
+
+def test_v11_introspection_knows_tokens_and_nothing_else(
+    each_target: Target, things_of: Callable[[Target], dict[str, str]]
+) -> None:
+    given = things_of(each_target)
+
+    living = {name for name, thing in given.items() if thing and each_target.is_active(thing)}
 
     assert living == {"access token", "refresh token"}
 
@@ -261,67 +216,3 @@ def test_v11_a_thing_that_was_used_stays_used_whatever_is_written_beside_it(targ
 
     assert target.redeem(code).json()["error"] == "invalid_grant"
     assert target.post("/introspect", **once, token="x").status_code == 401
-
-
-def _refused(response: requests.Response) -> bool:
-    return response.status_code in {400, 401} and "access_token" not in response.json()
-
-
-def _device(target: Target, thing: str) -> requests.Response:
-    grant = "urn:ietf:params:oauth:grant-type:device_code"
-    return target.post("/token", "device", grant_type=grant, device_code=thing)
-
-
-def _asserted(target: Target, thing: str) -> requests.Response:
-    proof = {**assertion("keyed"), "client_assertion": thing}
-    return target.post("/token", **proof, grant_type="refresh_token", refresh_token="x")
-
-
-def _with_secret(target: Target, thing: str) -> requests.Response:
-    form = {"grant_type": "refresh_token", "refresh_token": "x"}
-    return requests.post(f"{target.issuer}/token", data=form, auth=("web", thing), timeout=60)
-
-
-def _authorized(target: Target, **changes: str) -> requests.Response:
-    return target.authorize(target.signed_in(), **changes)
-
-
-def _bare(target: Target, path: str, **query: str) -> requests.Response:
-    return target.signed_in().look(path, **query)
-
-
-def _no_code(response: requests.Response) -> bool:
-    return response.status_code == 400 or "code" not in answer(response)
-
-
-def _is_asked(target: Target, **query: str) -> bool:
-    """The signed-in person is asked, or told of a mistake, and is not signed out without a word."""
-    browser = target.signed_in()
-    response = browser.look("/logout", **query)
-    return response.status_code in {200, 400} and "code" in answer(target.authorize(browser, prompt="none"))
-
-
-def _registers_not(target: Target, thing: str) -> bool:
-    headers = {"Authorization": f"Bearer {thing}"} if thing else {}
-    sent = {"redirect_uris": ["https://rp.example/cb"]}
-    return target.browser().post(f"{target.issuer}/register", json=sent, headers=headers, timeout=60).status_code == 401
-
-
-def _signs_nobody_in(target: Target, cookie: str, thing: str) -> bool:
-    browser = target.browser()
-    browser.cookies.set(cookie, thing, domain="localhost.local")
-    response = browser.get(
-        f"{target.issuer}/authorize",
-        params=target.request_of(prompt="none"),
-        headers={"Cookie": f"{cookie}={thing}"},
-        allow_redirects=False,
-        timeout=60,
-    )
-    return answer(response).get("error") == "login_required"
-
-
-def _opens_no_visit(target: Target, visit: str, cookie: str, thing: str) -> bool:
-    response: Any = target.browser().get(
-        f"{target.issuer}/i/{visit}", headers={"Cookie": f"{cookie}={thing}"}, allow_redirects=False, timeout=60
-    )
-    return response.status_code in {400, 404}

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,10 +23,9 @@ import psycopg
 import pytest
 import requests
 import services
-from live import ROOT
 from live import Live
-from live import _wait_until_ready
 from live import provider
+from live import start_node
 from proofs import assertion
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisDown
@@ -52,14 +50,7 @@ class House:
 
     def node(self, port: int) -> None:
         """Start a node on this port."""
-        command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1"]
-        log = self.target.live.folder / f"node-{port}.log"
-        with log.open("ab") as out:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=self.target.live.environment, stdout=out, stderr=out, start_new_session=True
-            )
-        self.started.append(process)
-        _wait_until_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
+        self.started.append(start_node(self.target.live, port))
 
     def post(self, number: int, path: str, form: dict[str, str], client: str | None = None) -> requests.Response:
         """Send a form to the first or the second node, under the name people know."""

@@ -21,6 +21,8 @@ from proofs import ES256
 from proofs import OTHER
 from proofs import assertion
 from proofs import sign
+from target import ACCESS_TOKEN
+from target import STAFF_KEY
 from target import Target
 from target import answer
 
@@ -104,6 +106,8 @@ def canary() -> Iterator[Listener]:
 class Assertion:
     """A client that proves who it is."""
 
+    key = ES256
+
     def __init__(self, target: Target) -> None:
         self.target, self.public = target, ES256.as_dict(private=False)
 
@@ -122,6 +126,8 @@ class Assertion:
 class RequestObject:
     """An authorization request that its client signed."""
 
+    key = ES256
+
     def __init__(self, target: Target) -> None:
         self.target, self.public = target, ES256.as_dict(private=False)
         self.browser = target.signed_in()
@@ -136,18 +142,42 @@ class RequestObject:
         return "code" in answered and answered["state"] == "inside"
 
 
-class Hint:
-    """An ID token of ours that comes back, at the authorization endpoint and at the end of a session."""
+class Vouched:
+    """Another issuer, whom the operator trusts, that vouches for a person (RFC 7523 §2.1)."""
+
+    key = STAFF_KEY
 
     def __init__(self, target: Target) -> None:
-        self.target, self.browser = target, target.signed_in()
-        self.genuine = target.tokens(self.browser)["id_token"]
-        kid = json.loads(_decoded(self.genuine.split(".")[0]))["kid"]
+        self.target, self.public = target, STAFF_KEY.as_dict(private=False)
+
+    def claims(self) -> dict[str, Any]:
+        return self.target.vouched()
+
+    def is_believed(self, token: str) -> bool:
+        answered = self.target.bring(token)
+        assert answered.status_code == 200 or answered.json()["error"] == "invalid_grant", answered.text
+        return answered.status_code == 200
+
+
+class Ours:
+    """A token that this provider has signed, and that comes back."""
+
+    def __init__(self, target: Target, genuine: str) -> None:
+        self.target, self.genuine = target, genuine
+        kid = json.loads(_decoded(genuine.split(".", maxsplit=1)[0]))["kid"]
         published = requests.get(f"{target.issuer}/jwks", timeout=60).json()["keys"]
         self.public = next(key for key in published if key["kid"] == kid)
 
     def claims(self) -> dict[str, Any]:
         return dict(json.loads(_decoded(self.genuine.split(".")[1])))
+
+
+class Hint(Ours):
+    """An ID token, at the authorization endpoint and at the end of a session."""
+
+    def __init__(self, target: Target) -> None:
+        self.browser = target.signed_in()
+        super().__init__(target, target.tokens(self.browser)["id_token"])
 
     def is_believed(self, token: str) -> bool:
         answered = answer(self.target.authorize(self.browser, id_token_hint=token))
@@ -159,18 +189,46 @@ class Hint:
         return "code" in answered or asks.status_code != 200
 
 
+class Signed(Ours):
+    """An access token in the form of a JWT (RFC 9068), at userinfo and where it is traded (RFC 8693)."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, target.tokens(target.signed_in(), "signed")["access_token"])
+
+    def is_believed(self, token: str) -> bool:
+        subject = {"subject_token": token, "subject_token_type": ACCESS_TOKEN}
+        good = {"subject_token": self.genuine, "subject_token_type": ACCESS_TOKEN}
+        answers = [
+            self.target.userinfo(token),
+            self.target.exchange("signed", **subject),
+            self.target.exchange("signed", **good, actor_token=token, actor_token_type=ACCESS_TOKEN),
+        ]
+        assert {each.status_code for each in answers} <= {200, 400, 401}, [each.text for each in answers]
+        believed = {each.status_code == 200 for each in answers}
+        assert len(believed) == 1, [each.text for each in answers]
+        return believed.pop()
+
+
 def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-PLACES = [Assertion, RequestObject, Hint]
+OF_OTHERS = [Assertion, RequestObject, Vouched]
+PLACES = [*OF_OTHERS, Hint, Signed]
 
 
-@pytest.mark.parametrize("place", [Assertion, RequestObject])
+@pytest.mark.parametrize("place", OF_OTHERS)
 def test_v16_the_control_a_rightly_signed_token_is_believed(target: Target, place: Any) -> None:
     here = place(target)
 
-    assert here.is_believed(signed(ES256)(here.claims()))
+    assert here.is_believed(signed(here.key)(here.claims()))
+
+
+def test_v16_the_control_one_that_we_signed_is_believed(target: Target) -> None:
+    here, hint = Signed(target), Hint(target)
+
+    assert here.is_believed(here.genuine)
+    assert "code" in answer(target.authorize(hint.browser, id_token_hint=hint.genuine))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -196,13 +254,13 @@ def test_v17_a_token_never_brings_its_own_key(target: Target, place: Any, canary
     assert canary.connections == 0
 
 
-@pytest.mark.parametrize("place", [Assertion, RequestObject])
+@pytest.mark.parametrize("place", OF_OTHERS)
 def test_v17_an_extension_nobody_understands_is_not_ignored(target: Target, place: Any) -> None:
     """CVE-2025-59420: rightly signed by the client, but with a word in `crit` that we do not know."""
     here = place(target)
 
     for header in ({"crit": ["x"], "x": 1}, {"crit": ["b64"], "b64": False}, {"crit": []}, {"crit": "exp"}):
-        assert not here.is_believed(signed(ES256, **header)(here.claims())), header
+        assert not here.is_believed(signed(here.key, **header)(here.claims())), header
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
@@ -288,12 +346,12 @@ def large_requests(target: Target) -> dict[str, Callable[[], requests.Response]]
     }
 
 
-def test_v18_size_costs_the_sender_and_not_us(target: Target) -> None:
+def test_v18_2_27_size_costs_the_sender_and_not_us(each_target: Target) -> None:
     """CVE-2025-61920, CVE-2026-4634: refused, with little work and no memory kept."""
-    wasteful = large_requests(target)
+    wasteful = large_requests(each_target)
     for send in wasteful.values():  # whatever is made once has been made
         _refusal(send)
-    pids = family(target)
+    pids = family(each_target)
 
     for name, send in wasteful.items():
         seconds, memory = spent(pids)

@@ -1,6 +1,5 @@
 """Messages, forms and ends of accounts and clients: rows V26 to V29."""
 
-import csv
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -11,11 +10,12 @@ import pytest
 import requests
 from live import Person
 from target import CALLBACK
-from target import HEADER
 from target import Browser
 from target import Target
 from target import answer
 from target import at_once
+from target import close
+from target import leave
 from walk import Page
 from walk import e164
 from walk import next_totp
@@ -266,28 +266,6 @@ def test_v28_a_client_that_registers_itself_gives_itself_nothing(target: Target)
 
 
 # --- V29: what has ended ---------------------------------------------------------------------------------------------
-
-
-def leave(target: Target, *people: Person) -> None:
-    """The fund's next file says that these people have left."""
-    file = target.live.folder / "left.csv"
-    with file.open("w", encoding="utf-8", newline="") as out:
-        rows = csv.writer(out)
-        rows.writerow(HEADER.split(","))
-        for person in people:
-            somebody = ["Madame", "Odile", "Fictive", "Rue de la Fiction 12", "1202", "Genève", "CH", "fr", ""]
-            rows.writerow([person.person_number, person.ahv_number, person.birth_date, *somebody, "retirement", "left"])
-    target.live.idp("register", "import", str(file))
-
-
-def close(target: Target, *people: Person) -> None:
-    """An operator closes the accounts, where there are some."""
-    for person in people:
-        target.live.idp(
-            *("register", "close-account", person.person_number, "--reason", "lost telephone", "--operator", "test"),
-            *("--yes",),
-            check=False,
-        )
 
 
 @pytest.mark.parametrize("end", [leave, close])
