@@ -79,6 +79,7 @@ REFUSALS: Mapping[str, tuple[Refused, ...]] = {
 """What a step says only to an answer whose form is right."""
 Change = Callable[["Example"], None]
 ERRORS = ("400", "404", "405", "413", "500", "503", "answered", "client", "cookies", "denied", "expired", "many")
+QUESTION = {"csrf_token": "", "continue_url": "#", "extend_url": "#"}
 ENTRANCES = {"sign_in": "#", "enrol": "#", "password": "#"}
 PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     **{f"errors/{name}": ("errors/error.html", {"name": name, "reference": "1234 5678"}) for name in ERRORS},
@@ -96,8 +97,8 @@ PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "errors/503/until": ("errors/error.html", {"name": "503", "until": AT}),
     "blocked": ("blocked.html", {}),
     "form_post": ("form_post.html", {"action": "#", "params": {"code": "example", "state": "example"}}),
-    "enrol/cancel": ("enrol/cancel.html", {"csrf_token": "", "continue_url": "#"}),
-    "device/cancel": ("device/cancel.html", {"csrf_token": "", "continue_url": "#"}),
+    "enrol/cancel": ("enrol/cancel.html", QUESTION),
+    "device/cancel": ("device/cancel.html", QUESTION),
     "signout/confirm": ("signout/confirm.html", {"csrf_token": "", "target": None}),
     "signout/done": ("signout/done.html", {}),
     "signout/leaving": ("signout/leaving.html", {"frames": [], "target": "#", "refresh": None}),

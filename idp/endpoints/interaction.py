@@ -90,6 +90,8 @@ def ask_cancel(interaction_id: str) -> Response:
         template,
         csrf_token=interaction.csrf_token(),
         continue_url=address(interaction, *page) if page else f"/i/{interaction.id}",
+        extend_url=f"/i/{interaction.id}/extend",
+        idle_seconds=interaction.idle_seconds,
         form=Form(),
     )
     return make_response(html)

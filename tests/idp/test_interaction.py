@@ -503,11 +503,14 @@ def test_every_page_of_a_visit_says_when_it_expires(visitor: Visitor) -> None:
     pages.append(forgotten.answer(pages[2], code=code(e164(member.phone))))
     for step in ("identification", "user-data", "confirm-email", "second-factor", "confirm-second-factor", "/done"):
         pages.append(visitor.enrol_until(step, person, pages[-1] if "/enrol/" in pages[-1].url else None))
+        if step == "confirm-email":
+            pages.append(visitor.open(pages[-1].link("/cancel")))
+            pages.append(visitor.open(pages[-2].url))
     visitor.answer(pages[-1])
     pages.append(visitor.open("/authorize", **request_of(a_client(first_party=False))))
 
     steps = [page.url.split("/", 3)[3] for page in pages]
-    assert {"password/new", "password/methods", "consent/agreement"} <= {*steps}
+    assert {"password/new", "password/methods", "consent/agreement", "cancel"} <= {*steps}
     assert [page.url for page in pages if not page.says("form.expires", minutes=60)] == []
 
 
