@@ -196,10 +196,10 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 @contextmanager
-def portal(live: Live) -> Iterator[str]:
-    """The demo portal as a client of this provider; its address."""
-    port = free_port()
-    address = f"http://localhost:{port}"
+def portal(live: Live, *, port: int = 0, address: str = "", **settings: str) -> Iterator[str]:
+    """The demo portal as a client of this provider; its address, where browsers see another one than its own."""
+    port = port or free_port()
+    address = address or f"http://localhost:{port}"
     description = (ROOT / "demo" / "clients.toml").read_text(encoding="utf-8")
     secret_file = live.folder / "portal-secret"
     description = description.replace("http://localhost:8401", address).replace(
@@ -216,13 +216,14 @@ def portal(live: Live) -> Iterator[str]:
         "DEMO_PORT": str(port),
         "DEMO_CLIENT_ID": "myvpk",
         "DEMO_CLIENT_SECRET_FILE": str(secret_file),
+        **settings,
     }
     with (live.folder / "portal.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "demo"], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            _wait_until_ready(f"{address}/health", process, live.folder / "portal.log")
+            _wait_until_ready(f"http://localhost:{port}/health", process, live.folder / "portal.log")
             yield address
         finally:
             process.terminate()

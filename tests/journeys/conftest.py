@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import services
@@ -117,9 +118,9 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_browser(language: str = "fr", *, scripts: bool = True, width: int = 1280) -> Page:
+    def open_browser(language: str = "fr", *, scripts: bool = True, width: int = 1280, **more: Any) -> Page:
         context = chromium.new_context(
-            locale=f"{language}-CH", java_script_enabled=scripts, viewport={"width": width, "height": 900}
+            locale=f"{language}-CH", java_script_enabled=scripts, viewport={"width": width, "height": 900}, **more
         )
         context.set_default_timeout(40_000)
         contexts.append(context)
@@ -136,7 +137,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def _is_foreign(url: str) -> bool:
-    return not url.startswith(("http://localhost:", "data:", "blob:"))
+    return not url.startswith(("http://localhost:", "https://localhost:", "data:", "blob:"))
 
 
 def _is_broken(answer: Response) -> bool:
