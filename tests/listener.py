@@ -112,13 +112,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def listener(*, tls: bool = True) -> Iterator[Listener]:
-    """A running one, on a free port of 127.0.0.1."""
+def listener(*, tls: bool = True, pem: str | None = None) -> Iterator[Listener]:
+    """A running one, on a free port of 127.0.0.1; with another certificate than the one tests trust, if given."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.listener = Listener(server.server_port, "https" if tls else "http")
         if tls:
             server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            server.tls.load_cert_chain(certificate())
+            server.tls.load_cert_chain(pem or certificate())
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -131,7 +131,12 @@ def listener(*, tls: bool = True) -> Iterator[Listener]:
 
 @cache
 def certificate() -> str:
-    """The path of a certificate for `localhost` and 127.0.0.1 with its key: its own authority."""
+    """The certificate that tests trust."""
+    return make_certificate()
+
+
+def make_certificate() -> str:
+    """The path of a new certificate for `localhost` and 127.0.0.1 with its key: its own authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

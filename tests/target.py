@@ -6,10 +6,14 @@ test means them to.
 
 import csv
 import json
+import os
 import secrets
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from dataclasses import field
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
 from threading import Barrier
@@ -19,6 +23,8 @@ from urllib.parse import urlsplit
 
 import requests
 from joserfc.jwk import ECKey
+from listener import Listener
+from listener import Seen
 from live import Live
 from live import Person
 from live import sql_address
@@ -47,6 +53,7 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 STAFF = "https://staff.example.ch"
+FUND = "https://fund.example.ch"
 STAFF_KEY = ECKey.generate_key("P-256")
 """Another issuer, whom the operator lets vouch for people before one client (RFC 7523)."""
 STAFF_SETTING = json.dumps({STAFF: {"jwks": jwks(STAFF_KEY), "clients": ["desk"], "scopes": ["profile"]}})
@@ -144,6 +151,7 @@ class Target:
     def __init__(self, live: Live) -> None:
         self.live = live
         self.issuer = live.issuer
+        self._clients = dict(CLIENTS)
         self._people = [person for person in live.people if person.person_number.startswith(OURS)]
         self._secrets = _register_clients(live)
         self._member: tuple[Person, Browser] | None = None
@@ -198,7 +206,7 @@ class Target:
         """The parameters of a right authorization request; a change to None leaves one out."""
         params = {
             "client_id": client,
-            "redirect_uri": next(iter(_description(client)["redirect_uris"]), CALLBACK),
+            "redirect_uri": next(iter(_description(client, self._clients)["redirect_uris"]), CALLBACK),
             "response_type": "code",
             "scope": "openid",
             "state": "state-1",
@@ -222,17 +230,26 @@ class Target:
 
     def auth(self, client: str) -> dict[str, Any]:
         """How the client proves who it is, as arguments of `requests.post`; for its form see `proof`."""
-        method = _description(client)["token_endpoint_auth_method"]
+        method = _description(client, self._clients)["token_endpoint_auth_method"]
         return {"auth": (client, self._secrets[client])} if method == "client_secret_basic" else {}
 
     def proof(self, client: str) -> dict[str, str]:
         """The same for clients that prove it in the form."""
-        method = _description(client)["token_endpoint_auth_method"]
+        method = _description(client, self._clients)["token_endpoint_auth_method"]
         if method == "private_key_jwt":
             return assertion(client, aud=self.issuer)
         if method == "client_secret_post":
             return {"client_id": client, "client_secret": self._secrets[client]}
         return {"client_id": client} if method == "none" else {}
+
+    def know(self, clients: dict[str, dict[str, Any]]) -> None:
+        """Work with these clients, too, which an operator has registered here."""
+        self._clients |= clients
+        self._secrets |= _secrets_in(self.live.folder)
+
+    def names(self, prefix: str) -> list[str]:
+        """The clients whose names begin so."""
+        return [client for client in self._clients if client.startswith(prefix)]
 
     def secret(self, client: str) -> str:
         """The client's secret."""
@@ -343,6 +360,47 @@ class Target:
         return (self.live.folder / "serve.log").read_text(errors="replace")
 
 
+@dataclass
+class Calling:
+    """A provider that may call this machine by the name `localhost`, and the servers there that hear it."""
+
+    target: Target
+    server: Listener
+    """Where addresses of clients lead, with TLS."""
+    gateway: Listener
+    """Where SMS are given away."""
+    pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """What the server has, by path: media type and content; it knows nothing of anything else."""
+
+    def __post_init__(self) -> None:
+        self.server.act = self._answer
+
+    def serve(self, path: str, content: Any, kind: str = "application/json") -> str:
+        """Let the server have this; its address."""
+        body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        self.pages[path] = (kind, body)
+        return self.server.url + path
+
+    def heard(self, path: str) -> list[Seen]:
+        """The requests that came for this."""
+        return [seen for seen in self.server.seen if seen.path.partition("?")[0] == path]
+
+    def described(self, clients: dict[str, dict[str, Any]]) -> None:
+        """Let an operator register these clients; raises what the command says."""
+        file = self.target.live.folder / f"{next(iter(clients))}.toml"
+        file.write_text(toml(clients, self.target.live.folder), encoding="utf-8")
+        self.target.live.idp("clients", "apply", str(file), "--yes")
+        self.target.know(clients)
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        kind, body = self.pages.get(handler.path.partition("?")[0], ("text/plain", b""))
+        handler.send_response(200 if handler.path.partition("?")[0] in self.pages else 404)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
 def answer(response: requests.Response) -> dict[str, str]:
     """The parameters of an answer that a redirect carries to a client; empty where there is none, each name once."""
     address = urlsplit(response.headers.get("Location", ""))
@@ -361,6 +419,40 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
+
+
+def family(target: Target) -> list[int]:
+    """The processes of the provider."""
+    port = target.issuer.rsplit(":", 1)[1].encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (words := _words(entry)) and b"cli" in words and port in words:
+            group = os.getpgid(int(entry.name))
+            return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _group(each) == group]
+    raise AssertionError("the provider was not found")
+
+
+def _words(entry: Path) -> list[bytes]:
+    try:
+        return (entry / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _group(entry: Path) -> int:
+    try:
+        return os.getpgid(int(entry.name))
+    except OSError:
+        return -1
+
+
+def spent(pids: list[int]) -> tuple[float, int]:
+    """Processor seconds and memory of these processes."""
+    ticks, pages = 0, 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+        pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def toml(clients: dict[str, dict[str, Any]], folder: Path) -> str:
@@ -453,4 +545,8 @@ def _register_clients(live: Live) -> dict[str, str]:
     file = live.folder / "targets.toml"
     file.write_text(toml(CLIENTS, live.folder), encoding="utf-8")
     live.idp("clients", "apply", str(file), "--yes")
-    return {each.name.removeprefix("secret-"): each.read_text().strip() for each in live.folder.glob("secret-*")}
+    return _secrets_in(live.folder)
+
+
+def _secrets_in(folder: Path) -> dict[str, str]:
+    return {each.name.removeprefix("secret-"): each.read_text().strip() for each in folder.glob("secret-*")}

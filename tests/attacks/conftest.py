@@ -4,14 +4,20 @@
 database and store. What takes minutes is marked `slow_attack` and runs with `make attacks` only.
 """
 
+import json
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from listener import certificate
+from listener import listener
 from live import Live
 from live import provider
+from target import FUND
+from target import STAFF
 from target import STAFF_SETTING
+from target import Calling
 from target import Target
 from target import move_in
 from target import write_register
@@ -53,3 +59,25 @@ def target(targets: Callable[[str], Target]) -> Target:
 def each_target(request: pytest.FixtureRequest, targets: Callable[[str], Target]) -> Target:
     """SQLite alone, and PostgreSQL with Redis."""
     return targets(str(request.param))
+
+
+@pytest.fixture(scope="session")
+def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calling]:
+    """A provider on SQLite that may call servers of its clients on this machine."""
+    folder = tmp_path_factory.mktemp("calling")
+    with listener() as server, listener(tls=False) as gateway:
+        staff = {"jwks_uri": f"{server.url}/assertion_issuers", "clients": ["desk"], "scopes": ["profile"]}
+        fund = {"jwks_uri": f"{server.url}/software_statement_issuers"}
+        settings = {
+            "IDP_REGISTRATION": "token",
+            "IDP_FETCH_PRIVATE_HOSTS": '["localhost"]',
+            "IDP_FETCH_CA_FILE": certificate(),
+            "IDP_ASSERTION_ISSUERS": json.dumps({STAFF: staff}),
+            "IDP_SOFTWARE_STATEMENT_ISSUERS": json.dumps({FUND: fund}),
+            "IDP_SMS_CHANNEL": "sms_http",
+            "IDP_SMS_REQUEST": '{"fields": {"to": "{to}", "text": "{text}"}}',
+            "IDP_SMS_URL": f"{gateway.url}/sms_url",
+            "IDP_ID_TOKEN_SECONDS": "60",
+        }
+        with provider(folder, workers=2, register=write_register(folder), **settings) as live:
+            yield Calling(Target(live), server, gateway)

@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import as_completed
 from contextlib import ExitStack
 from contextlib import closing
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ from redis.exceptions import ConnectionError as RedisDown
 from target import Target
 from target import answer
 from target import at_once
+from target import family
 from target import write_register
 
 WAIT = 60
@@ -118,9 +121,10 @@ def refresh_at(house: House, number: int, token: str) -> requests.Response:
     return house.post(number, "/token", {"grant_type": "refresh_token", "refresh_token": token}, "web")
 
 
-def test_v12_v13_v14_v15_what_is_over_stays_over(house: House) -> None:
+def test_v12_v13_v14_v15_2_19_what_is_over_stays_over(house: House) -> None:
     """Races over two nodes, an emptied store, a killed node, no database: one test, for a house costs more than it."""
     fifty_refreshes_over_two_nodes_leave_one_living_token(house)
+    a_worker_that_is_killed_costs_no_session(house)
     an_assertion_counts_once_on_all_nodes(house)
     nothing_is_accepted_that_could_outlive_our_memory(house)
     a_store_that_forgot_accepts_nothing_older_than_itself(house)
@@ -146,6 +150,31 @@ def fifty_refreshes_over_two_nodes_leave_one_living_token(house: House) -> None:
     assert sum(refresh_at(house, number, token).status_code == 200 for number, token in enumerate(winners)) <= 1
     rows = "SELECT count(*) FROM refresh_family WHERE account_id = :a AND ended_at IS NULL"
     assert house.target.rows(rows, a=house.target.rows("SELECT max(account_id) FROM refresh_family")[0][0])[0][0] <= 1
+
+
+def a_worker_that_is_killed_costs_no_session(house: House) -> None:
+    """Row 2.19, A16: whoever has lost the answer asks again within the grace, and one token of each family lives."""
+    _, browser = house.target.enrolled()
+    given = [house.target.tokens(browser)["refresh_token"] for _ in range(16)]
+    worker = next(pid for pid in family(house.target) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    def ask(token: str) -> str | None:
+        try:
+            answered = refresh_at(house, 0, token)
+        except requests.ConnectionError:
+            return None
+        return str(answered.json()["refresh_token"]) if answered.status_code == 200 else None
+
+    with ThreadPoolExecutor(len(given)) as pool:
+        asked = [pool.submit(ask, token) for token in given]
+        next(as_completed(asked)).result()
+        os.kill(worker, signal.SIGKILL)
+        received = [future.result() for future in asked]
+    kept = [new or ask(old) or ask(old) for old, new in zip(given, received, strict=True)]
+
+    assert None not in kept, "a session was lost with the worker"
+    assert [house.target.is_active(token) for token in kept if token] == [True] * len(given)
+    assert {house.target.is_active(token) for token in given} == {False}
 
 
 def an_assertion_counts_once_on_all_nodes(house: House) -> None:

@@ -8,7 +8,6 @@ import os
 import zlib
 from collections.abc import Callable
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +24,8 @@ from target import ACCESS_TOKEN
 from target import STAFF_KEY
 from target import Target
 from target import answer
+from target import family
+from target import spent
 
 from idp.clock import epoch
 
@@ -267,40 +268,6 @@ def test_v17_an_extension_nobody_understands_is_not_ignored(target: Target, plac
 
 LARGEST_GROWTH = 20 * 1024 * 1024
 MOST_SECONDS = 0.2
-
-
-def family(target: Target) -> list[int]:
-    """The processes of the provider."""
-    port = target.issuer.rsplit(":", 1)[1].encode()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (words := _words(entry)) and b"cli" in words and port in words:
-            group = os.getpgid(int(entry.name))
-            return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _group(each) == group]
-    raise AssertionError("the provider was not found")
-
-
-def _words(entry: Path) -> list[bytes]:
-    try:
-        return (entry / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
-def _group(entry: Path) -> int:
-    try:
-        return os.getpgid(int(entry.name))
-    except OSError:
-        return -1
-
-
-def spent(pids: list[int]) -> tuple[float, int]:
-    """Processor seconds and memory of these processes."""
-    ticks, pages = 0, 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-        pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def bomb() -> str:
