@@ -24,9 +24,11 @@ from visitor import a_member
 from visitor import audited
 
 from admin.commands import clients
+from idp.clock import now
 from idp.db import db
 from idp.models import Account
 from idp.models import Client
+from idp.models import ConsentDetail
 from idp.models import RefreshFamily
 from pensioners.models import Pensioner
 
@@ -94,6 +96,17 @@ def test_every_token_of_a_withdrawn_consent_ends(browser: FlaskClient, third: Cl
     assert (family.end_reason, family.ended_at is None) == ("consent_withdrawn", False)
     (line,) = audited("consent_withdrawn")
     assert (line.client_id, line.reason, line.details) == ("third", "asked on the telephone", {"operator": "Erika"})
+
+
+def test_what_was_allowed_in_more_words_goes_with_it(account: Account, third: Client, number: str) -> None:
+    """RFC 9396: no detail of the old consent opens anything under a new one."""
+    row = ConsentDetail(account_id=account.id, client_id="third", fingerprint="x", type="case", granted_at=now())
+    db.session.add(row)
+    db.session.commit()
+
+    consents("withdraw", number, "third", *WHO)
+
+    assert db.session.query(ConsentDetail).count() == 0
 
 
 def test_a_new_consent_does_not_revive_what_the_old_one_gave(
