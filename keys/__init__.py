@@ -1,8 +1,9 @@
-"""Signing keys and encryption at rest; it knows neither Flask nor SQL.
+"""Keys to sign with and to be encrypted to, and encryption at rest; it knows neither Flask nor SQL.
 
 vault.py        fields sealed at rest, and keyed fingerprints to find them again
 algorithms.py   the signature algorithms: which we use, which we accept; sign, verify, hash
-ring.py         which key signs, which verify, what the JWKS shows
+encryption.py   the same for encryption: to a client's key, and what is opened with ours
+ring.py         which key signs, which verify, which open, what the JWKS shows
 schedule.py     when a key is missing, and how long each one lives
 stored_key.py   a key as the storage keeps it, and what a storage must do
 signing_key.py  a key made, sealed and opened

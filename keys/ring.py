@@ -1,4 +1,4 @@
-"""The ring: which key signs, which verify, and what the JWKS shows, as one node sees it.
+"""The ring: which key signs, which verify, which open, and what the JWKS shows, as one node sees it.
 
 It makes keys when the schedule asks for them. Where they lie is the storage's matter; when to call `ensure`
 is the caller's: once at the start, then at least every quarter of `publish_before`. Clients may cache the
@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from . import algorithms as signatures
+from . import encryption as ciphers
 from .algorithms import SIGNING
 from .algorithms import InvalidToken
 from .reading import KeyReader
@@ -42,7 +43,7 @@ class UnknownKey(LookupError):
 
 
 class KeyRing:
-    """The signing keys of all nodes, as this node knows them."""
+    """The keys of all nodes, as this node knows them: to sign with, and to be encrypted to."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class KeyRing:
         vault: Vault,
         *,
         algorithms: Sequence[str] = ("RS256", "ES256"),
+        encryption: Sequence[str] = (),
         clock: Callable[[], datetime],
         rotate_every: timedelta = timedelta(days=90),
         publish_before: timedelta = timedelta(days=1),
@@ -58,9 +60,12 @@ class KeyRing:
     ) -> None:
         if not algorithms or not set(algorithms) <= set(SIGNING):
             raise ValueError(f"Choose algorithms to sign with among {', '.join(SIGNING)}.")
+        if not set(encryption) <= set(ciphers.OPENED_BY):
+            raise ValueError(f"Choose keys to be encrypted to among {', '.join(ciphers.OPENED_BY)}.")
         self._storage = storage
         self._vault = vault
         self._algorithms = tuple(dict.fromkeys(algorithms))
+        self._encryption = tuple(dict.fromkeys(encryption))
         self._clock = clock
         self._schedule = Schedule(rotate_every, publish_before, longest_token)
         self._reader = KeyReader(storage, clock, timedelta(seconds=refresh_seconds))
@@ -72,13 +77,28 @@ class KeyRing:
         """The algorithms this ring signs with."""
         return self._algorithms
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What there is a key for: the algorithms it signs with, then the keys that others encrypt to."""
+        return (*self._algorithms, *self._encryption)
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """The algorithms by which others may encrypt to this ring."""
+        return tuple(alg for kind in self._encryption for alg in ciphers.OPENED_BY[kind])
+
     def stored(self) -> tuple[StoredKey, ...]:
         """Return every stored key, the oldest first; `StoredKey.state` says where in its life each stands."""
         return self._reader.latest()
 
     def jwks(self) -> dict[str, Any]:
-        """Show the public half of each key that signs, will sign or signed what still lives (RFC 7517 §5)."""
-        return {"keys": [dict(self._open.get(key).public_jwk) for key in self._shown(self._reader.latest())]}
+        """Show the public half of each key that signs, will sign or signed what still lives (RFC 7517 §5).
+
+        Of the keys to encrypt to, the current one alone: nobody shall begin to use one that is about to go, and it
+        still opens what was encrypted to it before (OIDC Core §10.2.1).
+        """
+        shown = [*self._verifying(self._reader.latest()), *self._encrypted_to()]
+        return {"keys": [dict(self._open.get(key).public_jwk) for key in shown]}
 
     def sign(
         self,
@@ -109,6 +129,19 @@ class KeyRing:
         key = self._open.get(self._named(header.get("kid")))
         return signatures.verify(token, key.public, key.alg)
 
+    def decrypt(self, token: str) -> str:
+        """Open what was encrypted to this ring; who wrote it is not known, only that nobody else reads it.
+
+        Signing keys open nothing, and keys that open sign nothing.
+        """
+        header = ciphers.read_header(token)
+        for key in self._opening(header["alg"], header.get("kid")):
+            try:
+                return ciphers.decrypt(token, self._open.get(key).private)
+            except InvalidToken:
+                continue
+        raise InvalidToken("The token cannot be opened.")
+
     def ensure(self) -> None:
         """Make the keys that are missing: the first sign at once, the next ones are shown before they sign.
 
@@ -121,7 +154,7 @@ class KeyRing:
             for key in shown:
                 self._open.get(key)
             self._open.forget_all_but({key.kid for key in shown})
-            for alg in self._algorithms:
+            for alg in self.kinds:
                 signs_from = self._schedule.missing(self._keys_of(alg), self._clock())
                 if signs_from is not None:
                     self._add(alg, signs_from)
@@ -138,9 +171,9 @@ class KeyRing:
         beside it. Other nodes follow within `refresh_seconds`. No old key is opened for it, so it is also the
         way out when the root secret is lost.
         """
-        chosen = self._algorithms if alg is None else (alg,)
-        if not set(chosen) <= set(self._algorithms):
-            raise UnknownKey(f"The ring does not sign with {alg}.")
+        chosen = self.kinds if alg is None else (alg,)
+        if not set(chosen) <= set(self.kinds):
+            raise UnknownKey(f"The ring has no key for {alg}.")
         with self._planning:
             self._reader.read()
             # Made first, revoked second: there is always a key to sign with.
@@ -163,17 +196,34 @@ class KeyRing:
 
     def _signer(self, alg: str) -> StoredKey:
         """Pick the youngest key that may sign: even one past its time, until its successor has been made."""
-        now = self._clock()
-        candidates = [key for key in self._keys_of(alg) if key.may_sign(now)]
-        if alg not in self._algorithms or not candidates:
+        current = self._current(alg) if alg in self._algorithms else None
+        if current is None:
             raise UnknownKey(f"The ring has no key that signs {alg} now.")
-        return candidates[-1]
+        return current
+
+    def _encrypted_to(self) -> list[StoredKey]:
+        """The keys that others are to encrypt to now."""
+        return [key for kind in self._encryption if (key := self._current(kind)) is not None]
+
+    def _current(self, alg: str) -> StoredKey | None:
+        now = self._clock()
+        return next((key for key in reversed(self._keys_of(alg)) if key.may_sign(now)), None)
+
+    def _opening(self, alg: str, kid: object) -> list[StoredKey]:
+        """The keys a token can be encrypted to: the one it names, or all of its algorithm, the youngest first."""
+        for read in (self._reader.latest, self._reader.read_for_unknown_kid):
+            keys = [key for key in self._shown(read()) if alg in ciphers.OPENED_BY.get(key.alg, ())]
+            if kid is None:
+                return keys[::-1]
+            if named := [key for key in keys if key.kid == kid]:
+                return named
+        return []
 
     def _named(self, kid: object) -> StoredKey:
         if not isinstance(kid, str):
             raise InvalidToken("The token names no key.")
         for read in (self._reader.latest, self._reader.read_for_unknown_kid):
-            for key in self._shown(read()):
+            for key in self._verifying(read()):
                 if key.kid == kid:
                     return key
         raise InvalidToken("The token names a key that is not ours.")
@@ -181,6 +231,9 @@ class KeyRing:
     def _shown(self, keys: Iterable[StoredKey]) -> list[StoredKey]:
         now = self._clock()
         return [key for key in keys if key.is_shown(now)]
+
+    def _verifying(self, keys: Iterable[StoredKey]) -> list[StoredKey]:
+        return [key for key in self._shown(keys) if key.alg not in ciphers.OPENED_BY]
 
     def _keys_of(self, alg: str) -> list[StoredKey]:
         return [key for key in self._reader.latest() if key.alg == alg]

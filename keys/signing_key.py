@@ -1,4 +1,4 @@
-"""A signing key in the open: made, sealed for the storage, and opened again."""
+"""A key in the open, to sign with or to be encrypted to: made, sealed for the storage, and opened again."""
 
 import json
 import threading
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from . import algorithms
+from . import encryption
 from .algorithms import AsymmetricKey
 from .stored_key import StoredKey
 from .stored_key import context_of
@@ -26,14 +27,14 @@ def make(
     shown_until: datetime,
 ) -> StoredKey:
     """Make a new key, sealed and ready for the storage."""
-    key = algorithms.generate(alg)
+    key = encryption.generate(alg) if alg in encryption.OPENED_BY else algorithms.generate(alg)
     kid = key.thumbprint()
     sealed = vault.seal(algorithms.to_jwk(key), context_of(kid))
     return StoredKey(kid, alg, sealed, created_at, signs_from, signs_until, shown_until)
 
 
 class SigningKey:
-    """One opened key: the public half at hand, the private one imported when it first signs.
+    """One opened key: the public half at hand, the private one imported when it is first needed.
 
     Importing a private RSA key costs 50 ms, so it happens once in a process.
     """
@@ -41,17 +42,19 @@ class SigningKey:
     def __init__(self, stored: StoredKey, vault: Vault) -> None:
         self._members: dict[str, Any] = json.loads(vault.open(stored.sealed, stored.context))
         if (self._members["kid"], self._members["alg"]) != (stored.kid, stored.alg):
-            raise WrongKey("A signing key is stored under another algorithm than it was made for.")
+            raise WrongKey("A key is stored under another algorithm than it was made for.")
         self.kid = stored.kid
         self.alg = stored.alg
-        self.public_jwk = {name: self._members[name] for name in PUBLIC_MEMBERS if name in self._members}
+        # A key to encrypt to serves several algorithms: `alg` would name one of them only (RFC 7517 §4.4).
+        shown = (name for name in PUBLIC_MEMBERS if name != "alg" or stored.alg not in encryption.OPENED_BY)
+        self.public_jwk = {name: self._members[name] for name in shown if name in self._members}
         self.public = algorithms.from_jwk(self.public_jwk)
         self._private: AsymmetricKey | None = None
         self._importing = threading.Lock()
 
     @property
     def private(self) -> AsymmetricKey:
-        """The half that signs."""
+        """The half that signs, or opens."""
         if self._private is None:
             with self._importing:
                 self._private = self._private or algorithms.from_jwk(self._members)

@@ -1,7 +1,8 @@
-"""A signing key as the storage keeps it, and what a storage must do.
+"""A key as the storage keeps it, and what a storage must do.
 
 A key lives through next → active → retired → gone. Which of these it is follows from its dates and the
-moment; it is never stored, so that no node can have it wrong.
+moment; it is never stored, so that no node can have it wrong. A key that others encrypt to lives the same life: where
+a signing key would sign, it is the one clients see, and it opens what was encrypted to it until it is gone.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class StoredKey:
         return context_of(self.kid)
 
     def is_shown(self, now: datetime) -> bool:
-        """Whether clients see the key, and its signatures count."""
+        """Whether clients see the key, and its signatures count; of one to encrypt to: whether it opens anything."""
         return self.revoked_at is None and now < self.shown_until
 
     def may_sign(self, now: datetime) -> bool:
