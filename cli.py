@@ -180,7 +180,7 @@ def secret_command() -> None:
 
 @main.group("keys")
 def keys_group() -> None:
-    """The signing keys."""
+    """The keys to sign with, and those that applications encrypt requests to (RSA-OAEP, ECDH-ES)."""
 
 
 @keys_group.command("list")
@@ -190,7 +190,7 @@ def list_keys() -> None:
 
 
 @keys_group.command("rotate")
-@click.option("--alg", help="Only this algorithm.")
+@click.option("--alg", help="Only this algorithm, as `idp keys list` names it.")
 @click.option("--now", "at_once", is_flag=True, help="Sign with the new key at once, not only after a day.")
 @click.option("--emergency", is_flag=True, help="Revoke all other keys at once: somebody may have them.")
 @click.confirmation_option(
@@ -198,8 +198,8 @@ def list_keys() -> None:
 )
 def rotate_keys(alg: str | None, at_once: bool, emergency: bool) -> None:
     """Make a new key ahead of time."""
-    if alg is not None and alg not in provider.keys.algorithms:
-        raise Refused(f"--alg: choose one of {', '.join(provider.keys.algorithms)}.")
+    if alg is not None and alg not in provider.keys.kinds:
+        raise Refused(f"--alg: choose one of {', '.join(provider.keys.kinds)}.")
     made = provider.keys.rotate(alg, emergency=emergency, now=at_once)
     _print_keys(made)
 

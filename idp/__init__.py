@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys import KeyRing
 from keys import Vault
+from keys.encryption import OPENED_BY
 
 from . import api
 from . import endpoints
@@ -51,7 +52,7 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
         settings=settings,
         vault=vault,
         store=open_store(settings),
-        keys=KeyRing(SqlKeyStorage(app), vault, clock=now),
+        keys=KeyRing(SqlKeyStorage(app), vault, encryption=tuple(OPENED_BY), clock=now),
         texts=load_texts(FILES / "locales", settings),
         claims_source=claims_source,
     )

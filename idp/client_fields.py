@@ -57,6 +57,8 @@ class ClientFields(BaseModel):
     scope: tuple[str, ...] = Field(default=("openid",), max_length=MOST)
     request_uris: tuple[str, ...] = Field(default=(), max_length=MOST)
     request_object_signing_alg: str | None = None
+    request_object_encryption_alg: str | None = None
+    request_object_encryption_enc: str | None = None
     require_signed_request_object: bool = False
     require_pushed_authorization_requests: bool = False
     default_max_age: int | None = Field(default=None, ge=0, le=10**8)

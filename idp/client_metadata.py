@@ -23,6 +23,11 @@ from .texts import LANGUAGES
 
 CONTRADICTION = "contradiction"
 """The type of an error whose text is constant and of safe characters."""
+ENCRYPTION_ALGORITHMS = (
+    *("id_token_encrypted_response_alg", "userinfo_encrypted_response_alg"),
+    "request_object_encryption_alg",
+)
+"""Beside each stands an `enc`, which has a default (OIDC Registration §2)."""
 
 
 class ClientMetadata(ClientFields):
@@ -42,7 +47,7 @@ class ClientMetadata(ClientFields):
     def _encryption_has_a_default(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        algs = [name for name in values if name.endswith("_encrypted_response_alg") and values[name] is not None]
+        algs = [name for name in ENCRYPTION_ALGORITHMS if values.get(name) is not None]
         encs = {name.removesuffix("alg") + "enc": encryption.DEFAULT_ENCODING for name in algs}
         return {**encs, **{name: value for name, value in values.items() if value is not None or name not in encs}}
 
@@ -140,12 +145,12 @@ class ClientMetadata(ClientFields):
     def _answers_can_be_signed(cls, value: str | None, info: ValidationInfo) -> str | None:
         return None if value is None else rules.one_of(value, _policy(info).signing_algorithms)
 
-    @field_validator("id_token_encrypted_response_alg", "userinfo_encrypted_response_alg")
+    @field_validator(*ENCRYPTION_ALGORITHMS)
     @classmethod
-    def _answers_can_be_encrypted(cls, value: str | None) -> str | None:
+    def _encryption_is_safe(cls, value: str | None) -> str | None:
         return None if value is None else rules.one_of(value, encryption.ALGORITHMS)
 
-    @field_validator("id_token_encrypted_response_enc", "userinfo_encrypted_response_enc")
+    @field_validator(*(f"{name.removesuffix('alg')}enc" for name in ENCRYPTION_ALGORITHMS))
     @classmethod
     def _encodings_exist(cls, value: str | None) -> str | None:
         return None if value is None else rules.one_of(value, encryption.ENCODINGS)

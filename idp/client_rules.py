@@ -179,12 +179,12 @@ def _of_keys(client: ClientFields) -> Iterator[str]:
         yield f"{client.token_endpoint_auth_method} needs jwks or jwks_uri"
     if client.request_object_signing_alg is not None and not has_keys:
         yield "request_object_signing_alg needs jwks or jwks_uri"
-    for kind in ("id_token", "userinfo"):
-        alg, enc = (getattr(client, f"{kind}_encrypted_response_{part}") for part in ("alg", "enc"))
-        if alg is not None and not has_keys:
-            yield f"{kind}_encrypted_response_alg needs jwks or jwks_uri"
+    for kind in ("id_token_encrypted_response", "userinfo_encrypted_response", "request_object_encryption"):
+        alg, enc = (getattr(client, f"{kind}_{part}") for part in ("alg", "enc"))
+        if alg is not None and not has_keys:  # a request object is signed before it is encrypted
+            yield f"{kind}_alg needs jwks or jwks_uri"
         if enc is not None and alg is None:
-            yield f"{kind}_encrypted_response_enc needs {kind}_encrypted_response_alg (OIDC Registration §2)"
+            yield f"{kind}_enc needs {kind}_alg (OIDC Registration §2)"
 
 
 def _of_answers(client: ClientFields, policy: Policy) -> Iterator[str]:

@@ -184,14 +184,14 @@ def ask_clock() -> str:
 
 
 def ask_keys() -> str:
-    """Each algorithm has a key that signs, and the next rotation is known."""
+    """Each algorithm has a key that signs or is encrypted to, and the next rotation is known."""
     moment = now()
     keys = provider.keys.stored()
     lines = []
-    for alg in provider.keys.algorithms:
+    for alg in provider.keys.kinds:
         signing = [key for key in keys if key.alg == alg and key.may_sign(moment)]
         if not signing:
-            raise Ailing(f"no key signs {alg}", "run: idp serve, which makes it, or: idp keys rotate")
+            raise Ailing(f"there is no key for {alg}", "run: idp serve, which makes it, or: idp keys rotate")
         if moment > signing[-1].signs_until + timedelta(hours=1):
             raise Ailing(f"the rotation of {alg} is overdue", "see the log of idp serve for what keeps it")
         lines.append(f"{alg} changes on {signing[-1].signs_until:%Y-%m-%d}")

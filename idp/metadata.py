@@ -92,10 +92,13 @@ def _logouts() -> dict[str, Any]:
 
 
 def _encryption() -> dict[str, list[str]]:
-    """How ID tokens and userinfo can be encrypted to a client (OIDC Discovery §3)."""
-    what = ("id_token", "userinfo")
-    algs = {f"{each}_encryption_alg_values_supported": list(encryption.ALGORITHMS) for each in what}
-    return algs | {f"{each}_encryption_enc_values_supported": list(encryption.ENCODINGS) for each in what}
+    """How ID tokens and userinfo can be encrypted to a client, and request objects to us (OIDC Discovery §3)."""
+    outward = dict.fromkeys(("id_token", "userinfo"), encryption.ALGORITHMS)
+    algs = {**outward, "request_object": provider.keys.opened}
+    return {
+        **{f"{what}_encryption_alg_values_supported": list(values) for what, values in algs.items()},
+        **{f"{what}_encryption_enc_values_supported": list(encryption.ENCODINGS) for what in algs},
+    }
 
 
 def _certificates(endpoints: Mapping[str, str]) -> dict[str, Any]:

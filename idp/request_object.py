@@ -1,8 +1,9 @@
 """Request objects: an authorization request as a JWT, signed by its client (RFC 9101, OIDC Core §6).
 
-By value (`request`) or by reference (`request_uri`, fetched from an address the client registered). Without a security
-profile, parameters beside the object fill in what it leaves out (OIDC Core §6.1); where the client must sign, nothing
-beside it counts (RFC 9101 §6.3).
+By value (`request`) or by reference (`request_uri`, fetched from an address the client registered). Around the signed
+object may be one encrypted to us, so that neither browser nor log reads it (RFC 9101 §6.1). Without a security profile,
+parameters beside the object fill in what it leaves out (OIDC Core §6.1); where the client must sign, nothing beside it
+counts (RFC 9101 §6.3).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from keys import InvalidToken
+from keys import encryption
 from keys.algorithms import ACCEPTED
 from keys.algorithms import read_header
 
@@ -58,7 +60,7 @@ def open_(params: Parameters, client: Client) -> tuple[Parameters, dict[str, Any
     text = _text(params, client)
     if text is None:
         return params, None
-    stated = _verified(text, client, client.request_object_signing_alg)
+    stated = _verified(_decrypted(text, client), client, client.request_object_signing_alg)
     if stated.get("client_id", client.client_id) != client.client_id or not set(OUTSIDE).isdisjoint(stated):
         raise InvalidRequestObject()
     inside = dict(_pairs(stated))
@@ -130,6 +132,20 @@ def _fetched(reference: str, client: Client) -> str:
     if answer.status != 200 or not answer.body.isascii():
         raise InvalidRequestUri()
     return answer.body.decode("ascii").strip()
+
+
+def _decrypted(text: str, client: Client) -> str:
+    """What lies inside an encrypted object; it must still be signed, as anybody can encrypt to us (CVE-2026-9793)."""
+    if not encryption.is_encrypted(text):
+        return text
+    alg, enc = client.request_object_encryption_alg, client.request_object_encryption_enc
+    try:
+        header = encryption.read_header(text)
+        if alg is not None and (alg, enc) != (header["alg"], header["enc"]):
+            raise InvalidRequestObject()
+        return provider.keys.decrypt(text)
+    except InvalidToken:
+        raise InvalidRequestObject() from None
 
 
 def _verified(text: str, client: Client, registered: str | None) -> dict[str, Any]:

@@ -58,13 +58,13 @@ def check_store() -> None:
 
 
 def check_keys() -> None:
-    """There is a key to sign with for every algorithm, and this node's secret opens all that are shown."""
+    """There is a key of every kind, and this node's secret opens all that are shown."""
     provider.keys.jwks()
     moment = now()
-    signing = {key.alg for key in provider.keys.stored() if key.may_sign(moment)}
-    missing = sorted(set(provider.keys.algorithms) - signing)
+    there = {key.alg for key in provider.keys.stored() if key.may_sign(moment)}
+    missing = sorted(set(provider.keys.kinds) - there)
     if missing:
-        raise NotReady(f"no key signs {', '.join(missing)}")
+        raise NotReady(f"no key for {', '.join(missing)}")
 
 
 CHECKS: dict[str, Callable[[], None]] = {

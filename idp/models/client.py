@@ -73,6 +73,8 @@ class Client(Base):
     authorization_details_types: Mapped[list[str]] = _texts()
     request_uris: Mapped[list[str]] = _texts()
     request_object_signing_alg: Mapped[str | None]
+    request_object_encryption_alg: Mapped[str | None]
+    request_object_encryption_enc: Mapped[str | None]
     require_signed_request_object: Mapped[bool] = _flag()
     require_pushed_authorization_requests: Mapped[bool] = _flag()
     require_pkce: Mapped[bool] = mapped_column(default=True)

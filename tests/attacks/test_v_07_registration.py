@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from joserfc import jwe
-from joserfc.jwk import ECKey
+from joserfc.jwk import JWKRegistry
 from joserfc.jwk import OctKey
+from joserfc.jwk import RSAKey
 from proofs import ES256
 from proofs import sign
 from target import CALLBACK
@@ -145,22 +146,23 @@ def test_v19_an_encrypted_request_that_nobody_signed_is_refused(target: Target, 
     wanted = {**target.request_of("keyed"), "iss": "keyed", "aud": target.issuer}
     raw = json.dumps(wanted) if inside == "raw" else f"{_part({'alg': 'none'})}.{_part(wanted)}."
     published = target.browser().look("/jwks").json()["keys"]
-    keys = [ECKey.import_key(key) for key in published if key["kty"] == "EC"] + [ES256]
+    keys = [JWKRegistry.import_key(_for_encryption(key)) for key in published] + [ES256]
+    assert {key["kty"] for key in published if key["use"] == "enc"} == {"RSA", "EC"}, "it could be encrypted to"
 
+    registry = jwe.JWERegistry(algorithms=["RSA-OAEP-256", "ECDH-ES", "A128GCM"])
     for key in keys:
-        sealed = jwe.encrypt_compact(
-            {"alg": "ECDH-ES", "enc": "A128GCM", "kid": key.as_dict().get("kid", "x")}, raw, _for_encryption(key)
-        )
+        alg = "RSA-OAEP-256" if isinstance(key, RSAKey) else "ECDH-ES"
+        header = {"alg": alg, "enc": "A128GCM", "kid": key.as_dict().get("kid", "x"), "cty": "JWT"}
+        sealed = jwe.encrypt_compact(header, raw, key, registry=registry)
         answer = target.authorize(target.signed_in(), "keyed", request=sealed)
         location = answer.headers.get("Location", "")
         assert "code=" not in location
         assert "error=invalid_request_object" in location or answer.status_code == 400
 
 
-def _for_encryption(key: ECKey) -> ECKey:
+def _for_encryption(jwk: dict[str, Any]) -> dict[str, Any]:
     """The same public numbers, without what they are said to be for."""
-    numbers = key.as_dict(private=False)
-    return ECKey.import_key({name: numbers[name] for name in ("kty", "crv", "x", "y")})
+    return {name: value for name, value in jwk.items() if name not in {"use", "alg"}}
 
 
 def _part(value: dict[str, Any]) -> str:

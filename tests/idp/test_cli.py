@@ -100,16 +100,17 @@ def test_the_doctor_fails_before_and_passes_after_the_set_up(environment: dict[s
     assert "run: idp migrate" in before.stdout
 
 
-def test_a_rotation_makes_a_key_for_each_algorithm_that_signs_a_day_later(environment: dict[str, str]) -> None:
+def test_a_rotation_makes_a_key_of_each_kind_that_is_used_a_day_later(environment: dict[str, str]) -> None:
     idp("migrate", environment=environment)
     idp("keys", "rotate", "--yes", environment=environment)
 
     made = idp("keys", "rotate", "--yes", environment=environment).stdout
     listed = idp("keys", "list", environment=environment).stdout
 
-    assert made.count("next") == 2
-    assert (listed.count("active"), listed.count("next")) == (2, 2)
-    assert (listed.count("RS256"), listed.count("ES256")) == (2, 2)
+    kinds = ("RS256", "ES256", "RSA-OAEP", "ECDH-ES")
+    assert made.count("next") == 4
+    assert (listed.count("active"), listed.count("next")) == (4, 4)
+    assert [listed.count(kind) for kind in kinds] == [2, 2, 2, 2]
 
 
 def test_an_emergency_revokes_the_older_keys_at_once(environment: dict[str, str]) -> None:
@@ -119,7 +120,20 @@ def test_an_emergency_revokes_the_older_keys_at_once(environment: dict[str, str]
     idp("keys", "rotate", "--emergency", "--yes", environment=environment)
 
     listed = idp("keys", "list", environment=environment).stdout
-    assert (listed.count("revoked"), listed.count("active")) == (2, 2)
+    assert (listed.count("revoked"), listed.count("active")) == (4, 4)
+
+
+def test_one_kind_of_key_is_rotated_alone(environment: dict[str, str]) -> None:
+    idp("migrate", environment=environment)
+    idp("keys", "rotate", "--yes", environment=environment)
+
+    made = idp("keys", "rotate", "--emergency", "--alg", "RSA-OAEP", "--yes", environment=environment).stdout
+    wrong = idp("keys", "rotate", "--alg", "RSA1_5", "--yes", environment=environment)
+
+    assert (made.count("RSA-OAEP"), made.count("active")) == (1, 1)
+    assert "revoked" in idp("keys", "list", environment=environment).stdout
+    assert wrong.returncode == 2
+    assert "RS256, ES256, RSA-OAEP, ECDH-ES" in wrong.stderr
 
 
 def test_a_rotation_asks_first(environment: dict[str, str]) -> None:

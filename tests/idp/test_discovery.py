@@ -15,6 +15,7 @@ from idp.clock import now
 from idp.db import db
 from idp.grants import GRANTS
 from idp.grants.jwt_bearer import JwtBearerGrant
+from keys import encryption
 from keys.algorithms import from_jwk
 
 ISSUER = "http://localhost:8400"
@@ -106,12 +107,23 @@ def test_the_key_set_shows_public_halves_only(app: Flask, browser: FlaskClient) 
     """RFC 7517 §4; security row 2.29."""
     keys = browser.get("/jwks").json["keys"]
 
-    assert {key["alg"] for key in keys} >= {"RS256", "ES256"}
+    assert {key["alg"] for key in keys if key["use"] == "sig"} >= {"RS256", "ES256"}
     assert len({key["kid"] for key in keys}) == len(keys)
     for key in keys:
         assert PRIVATE.isdisjoint(key)
-        assert key["use"] == "sig"
         assert not from_jwk(key).is_private
+
+
+def test_what_requests_can_be_encrypted_with_is_named_and_there_is_a_key_for_it(
+    app: Flask, browser: FlaskClient
+) -> None:
+    """OIDC Discovery §3; RFC 7517 §4.2: who signs does not open, and each key says which it does."""
+    metadata, keys = browser.get(WELL_KNOWN[0]).json, browser.get("/jwks").json["keys"]
+
+    assert metadata["request_object_encryption_alg_values_supported"] == list(encryption.ALGORITHMS)
+    assert metadata["request_object_encryption_enc_values_supported"] == list(encryption.ENCODINGS)
+    assert sorted(key["kty"] for key in keys if key["use"] == "enc") == ["EC", "RSA"]
+    assert [key["use"] for key in keys] == sorted((key["use"] for key in keys), reverse=True), "those that sign first"
 
 
 @pytest.mark.parametrize("path", [*WELL_KNOWN, "/jwks"])

@@ -141,7 +141,7 @@ def test_the_clocks_of_database_and_redis_are_compared(app: Flask) -> None:
 def test_keys_that_are_missing_or_overdue_are_bad(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = provider.keys.stored()
     monkeypatch.setattr(provider.keys, "stored", lambda: ())
-    assert "no key signs" in finding(app, "keys").text
+    assert "there is no key for" in finding(app, "keys").text
 
     monkeypatch.setattr(provider.keys, "stored", lambda: keys)
     monkeypatch.setattr(doctor, "now", lambda: max(key.signs_until for key in keys) + timedelta(hours=2))

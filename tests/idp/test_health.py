@@ -84,12 +84,14 @@ def test_a_store_that_is_gone_makes_the_provider_not_ready(
 
 
 @pytest.mark.usefixtures("ready")
-def test_a_provider_without_a_key_to_sign_with_is_not_ready(
+def test_a_provider_without_a_key_of_each_kind_is_not_ready(
     app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.keys, "stored", lambda: [key for key in () if key])
+    keys = provider.keys.stored()
+    for kind in provider.keys.kinds:
+        monkeypatch.setattr(provider.keys, "stored", lambda kind=kind: [key for key in keys if key.alg != kind])
 
-    assert browser.get("/health/ready").status_code == 503
+        assert browser.get("/health/ready").status_code == 503
 
 
 @pytest.mark.parametrize("address", ["/health/live", "/health/ready"])

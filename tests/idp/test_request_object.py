@@ -1,5 +1,6 @@
 """Request objects: signed requests, by value and by reference (RFC 9101, OIDC Core §6)."""
 
+import base64
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ from oidc import a_client
 from oidc import an_account
 from oidc import answer
 from oidc import authorize
+from oidc import basic
 from oidc import change
 from oidc import sign_in
 from werkzeug.test import TestResponse
@@ -24,6 +26,7 @@ from idp.fetcher import Fetched
 from idp.models import Client
 from idp.provider import provider
 from keys import algorithms
+from keys import encryption
 
 KEY = algorithms.generate("ES256")
 OTHER = algorithms.generate("ES256")
@@ -359,3 +362,155 @@ def test_a_resource_that_is_no_text_is_not_overlooked(app: Flask, browser: Flask
     given = answer(send(browser, client, signed(client, resource=resource)))
 
     assert given["error"] == "invalid_target"
+
+
+# Encrypted: a signed object within one that only we can open (RFC 9101 §6.1)
+
+
+def encrypted(text: str, *, alg: str = "ECDH-ES", enc: str = "A128GCM", use: str = "enc") -> str:
+    """What a client makes of a signed object and of our JWKS."""
+    keys = [key for key in provider.keys.jwks()["keys"] if key["use"] == use]
+    jwk = next(key for key in keys if key["kty"] in encryption.key_types(alg))
+    return encryption.encrypt(text, jwk, alg=alg, enc=enc, cty="JWT")
+
+
+@pytest.mark.parametrize("enc", encryption.ENCODINGS)
+@pytest.mark.parametrize("alg", encryption.ALGORITHMS)
+def test_an_encrypted_request_is_answered_as_it_says(app: Flask, browser: FlaskClient, alg: str, enc: str) -> None:
+    sign_in(browser, an_account())
+    client = a_signer()
+
+    given = answer(send(browser, client, encrypted(signed(client), alg=alg, enc=enc), state="outer"))
+
+    assert given["state"] == "inner"
+    assert "code" in given
+
+
+def test_what_an_encrypted_request_leaves_out_may_stand_beside_it(app: Flask, browser: FlaskClient) -> None:
+    """OIDC Core §6.1; where the client must sign, it may not (RFC 9101 §6.3)."""
+    sign_in(browser, an_account())
+    client = a_signer()
+    text = encrypted(signed(client, state=None))
+
+    assert answer(send(browser, client, text, state="outer"))["state"] == "outer"
+    change(client, require_signed_request_object=True)
+    assert "state" not in answer(send(browser, client, text, state="outer"))
+
+
+def test_an_encrypted_request_is_fetched_from_its_address(
+    app: Flask, browser: FlaskClient, published: dict[str, bytes]
+) -> None:
+    client = a_signer(request_uris=["https://rp.example/object"])
+    sign_in(browser, an_account())
+    published[client.request_uris[0]] = encrypted(signed(client), alg="RSA-OAEP").encode()
+
+    given = answer(send(browser, client, "", request=None, request_uri=client.request_uris[0]))
+
+    assert (given["state"], "code" in given) == ("inner", True)
+
+
+def push(browser: FlaskClient, client: Client, text: str) -> TestResponse:
+    form = {"client_id": client.client_id, "request": text}
+    return browser.post("/par", data=form, headers=basic(client.client_id))
+
+
+def test_an_encrypted_request_can_be_pushed(app: Flask, browser: FlaskClient) -> None:
+    client = a_signer()
+    sign_in(browser, an_account())
+
+    pushed = push(browser, client, encrypted(signed(client), alg="RSA-OAEP-256"))
+    raw = push(browser, client, encrypted("{}"))
+
+    assert pushed.status_code == 201
+    reference = {"client_id": client.client_id, "request_uri": pushed.json["request_uri"]}
+    assert "code" in answer(browser.get("/authorize", query_string=reference))
+    assert (raw.status_code, raw.json["error"]) == (400, "invalid_request_object")
+
+
+def raw_of(client: Client) -> str:
+    """The claims of a right request, which nobody signed."""
+    stated = algorithms.verify(signed(client), KEY, "ES256")
+    return json.dumps(stated)
+
+
+@pytest.mark.parametrize(
+    "inside", ["raw", "none", "another's", "of another time", "encrypted again", "empty", "no text"]
+)
+def test_what_is_encrypted_must_be_signed_all_the_same(app: Flask, browser: FlaskClient, inside: str) -> None:
+    """CVE-2026-9793: whoever has our public key could have encrypted it."""
+    client = a_signer()
+    sign_in(browser, an_account())
+    text = {
+        "raw": raw_of(client),
+        "none": "eyJhbGciOiJub25lIn0." + signed(client).split(".")[1] + ".",
+        "another's": signed(client, key=OTHER),
+        "of another time": signed(client, exp=1),
+        "encrypted again": encrypted(signed(client)),
+        "empty": "",
+        "no text": "ü",
+    }[inside]
+
+    given = answer(send(browser, client, encrypted(text), redirect_uri=CALLBACK))
+
+    assert given["error"] == "invalid_request_object"
+
+
+def test_a_key_that_signs_is_not_encrypted_to(app: Flask, browser: FlaskClient) -> None:
+    client = a_signer()
+    sign_in(browser, an_account())
+
+    for alg in ("ECDH-ES", "RSA-OAEP-256"):
+        given = answer(send(browser, client, encrypted(signed(client), alg=alg, use="sig"), redirect_uri=CALLBACK))
+        assert given["error"] == "invalid_request_object"
+
+
+def test_only_the_registered_encryption_counts_where_there_is_one(app: Flask, browser: FlaskClient) -> None:
+    """It may still leave it away, as it may sign alone (OIDC Registration §2)."""
+    client = a_signer(request_object_encryption_alg="RSA-OAEP-256", request_object_encryption_enc="A256GCM")
+    sign_in(browser, an_account())
+
+    for alg, enc in (("RSA-OAEP", "A256GCM"), ("RSA-OAEP-256", "A128GCM"), ("ECDH-ES", "A256GCM")):
+        text = encrypted(signed(client), alg=alg, enc=enc)
+        assert answer(send(browser, client, text, redirect_uri=CALLBACK))["error"] == "invalid_request_object"
+    assert "code" in answer(send(browser, client, encrypted(signed(client), alg="RSA-OAEP-256", enc="A256GCM")))
+    assert "code" in answer(send(browser, client, signed(client)))
+
+
+def test_a_profile_judges_what_is_inside(app: Flask, browser: FlaskClient) -> None:
+    """FAPI 1.0 Advanced §8.6: PS256 or ES256 inside, a life of an hour, encrypted or not."""
+    values = {"response_types": ["code id_token"], "grant_types": ["authorization_code", "implicit"]}
+    client = a_signer(profile="fapi1_advanced", **values)
+    sign_in(browser, an_account())
+    ask = {"response_type": "code id_token", "redirect_uri": CALLBACK}
+
+    good = encrypted(signed(client, response_type="code id_token"), alg="RSA-OAEP")
+    endless = encrypted(signed(client, response_type="code id_token", exp=epoch() + 9000), alg="RSA-OAEP")
+
+    assert "code" in answer(send(browser, client, good, **ask))
+    assert answer(send(browser, client, endless, **ask))["error"] == "invalid_request_object"
+
+
+def test_nothing_compressed_is_opened(app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 8725 §3.6: a bomb costs us nothing, as no key is asked."""
+    client = a_signer()
+    sign_in(browser, an_account())
+    asked: list[str] = []
+    monkeypatch.setattr(provider.keys, "decrypt", asked.append)
+    header, *rest = encrypted(signed(client)).split(".")
+    stated = json.loads(base64.urlsafe_b64decode(header + "=="))
+    bomb = base64.urlsafe_b64encode(json.dumps({**stated, "zip": "DEF"}).encode()).decode().rstrip("=")
+
+    given = answer(send(browser, client, ".".join([bomb, *rest]), redirect_uri=CALLBACK))
+
+    assert given["error"] == "invalid_request_object"
+    assert asked == []
+
+
+def test_a_request_without_a_browser_is_signed_and_no_more(app: Flask, browser: FlaskClient) -> None:
+    """CIBA Core §7.1.1 knows no encryption."""
+    client = a_signer(grant_types=["urn:openid:params:grant-type:ciba"], backchannel_token_delivery_mode="poll")
+
+    form = {"request": encrypted(signed(client))}
+    response = browser.post("/bc-authorize", data=form, headers=basic(client.client_id))
+
+    assert (response.status_code, response.json["error"]) == (400, "invalid_request")
