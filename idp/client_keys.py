@@ -19,6 +19,7 @@ from keys.algorithms import verify as verify_with
 
 from . import fetcher
 from .clock import epoch
+from .fetcher import FetchBusy
 from .fetcher import FetchError
 from .models import Client
 from .provider import provider
@@ -151,6 +152,8 @@ def _fetch(name: str, uri: str, entry: dict[str, Any]) -> dict[str, Any]:
         keys = [_public(key) for key in _listed(fetcher.get(uri, accept="application/jwk-set+json, */*").json())]
         moment = epoch()
         entry = {**entry, "keys": keys, "fetched_at": moment, "tried_at": moment}
+    except FetchBusy:  # nothing was tried
+        return entry
     except FetchError:
         moment = epoch()
         kept = entry["keys"] if moment - int(entry["fetched_at"]) < USABLE else []

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ SECONDS = 5.0
 HEADERS = {"User-Agent": "vpk-idp", "Accept-Encoding": "identity", "Connection": "close"}
 LOOKUPS = threading.BoundedSemaphore(16)
 """Names being looked up at once: a dead resolver holds so many threads, and no worker."""
+WAITING = 6
+"""Requests that may wait for addresses of clients at once, of the 16 threads a process has by default …"""
+WAITING_FOR_ONE = 3
+"""… and for one host: a slow one holds no more, whoever asks, and the others go on (security.md 2.43)."""
 MOST_ADDRESSES = 3
 WELL_FORMED = re.compile(
     r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?(?:[/?][!-~]*)?", re.IGNORECASE | re.ASCII
@@ -90,9 +95,36 @@ class Fetched:
             raise FetchFailed("not JSON") from None
 
 
+class FetchBusy(FetchFailed):
+    """Too many wait already; nothing was sent, and another try may do."""
+
+
 def get(url: str, *, accept: str = "application/json") -> Fetched:
-    """Fetch an address; raises `FetchError`."""
-    return _ask("GET", url, None, {"Accept": accept})
+    """Fetch an address; raises `FetchError`, at once where too many wait for one already."""
+    with _place(url):
+        return _ask("GET", url, None, {"Accept": accept})
+
+
+@contextmanager
+def _place(url: str) -> Iterator[None]:
+    """Hold one of the places of those who wait; raises `FetchBusy` where none is left."""
+    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    with _PLACES:
+        if _WAITING.total() >= WAITING or _WAITING[host] >= WAITING_FOR_ONE:
+            log.warning("fetch refused", host=host, waiting=_WAITING.total())
+            raise FetchBusy("too many wait")
+        _WAITING[host] += 1
+    try:
+        yield
+    finally:
+        with _PLACES:
+            _WAITING[host] -= 1
+            if not _WAITING[host]:
+                del _WAITING[host]
+
+
+_PLACES = threading.Lock()
+_WAITING: Counter[str] = Counter()
 
 
 def post(url: str, body: bytes, content_type: str, *, headers: Mapping[str, str] | None = None) -> Fetched:

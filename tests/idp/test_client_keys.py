@@ -21,6 +21,7 @@ from oidc import a_client
 from oidc import is_error
 
 from idp import client_keys
+from idp import fetcher
 from idp.clock import epoch
 from idp.clock import now
 from idp.db import db
@@ -247,3 +248,18 @@ def test_an_address_inside_is_not_fetched(app: Flask, browser: FlaskClient) -> N
         assert not proves(browser, OLD, "old")
         assert server.connections == 0
     assert provider.settings.fetch_private_hosts == ()
+
+
+def test_who_finds_no_place_goes_on_with_what_is_known(
+    client: Client, server: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was tried: the next one tries, and is not kept from it for a minute."""
+
+    def busy(*_: Any, **__: Any) -> None:
+        raise fetcher.FetchBusy("too many wait")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetcher, "get", busy)
+        assert not fits(client, OLD, "old")
+
+    assert fits(client, OLD, "old")

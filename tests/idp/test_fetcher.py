@@ -440,3 +440,74 @@ def test_settings_nobody_can_mean_stop_the_start(settled: Callable[..., None], n
 
     with pytest.raises(BadSetting, match=name.upper()):
         load(**given, **channels, **{name: value})
+
+
+# How many wait
+
+
+@pytest.fixture
+def slow(settled: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Every address takes until the event is set."""
+    open_ = threading.Event()
+
+    def ask(*_: Any) -> fetcher.Fetched:
+        open_.wait(30)
+        return fetcher.Fetched(200, "text/plain", b"")
+
+    monkeypatch.setattr(fetcher, "_ask", ask)
+    yield open_
+    open_.set()
+
+
+def waiting(count: int) -> bool:
+    """Whether so many wait, in the end."""
+    deadline = time.monotonic() + 20
+    while fetcher._WAITING.total() != count and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return fetcher._WAITING.total() == count
+
+
+def begin(*urls: str) -> list[threading.Thread]:
+    threads = [threading.Thread(target=fetcher.get, args=(url,)) for url in urls]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_a_slow_host_holds_few_and_the_others_are_told_at_once(slow: threading.Event) -> None:
+    """security.md 2.43: whatever the spelling; other hosts are still asked."""
+    threads = begin(*[f"https://slow.example/{number}" for number in range(fetcher.WAITING_FOR_ONE)])
+    assert waiting(fetcher.WAITING_FOR_ONE)
+
+    for url in ("https://slow.example/again", "https://SLOW.example/again", "https://user@slow.example/again"):
+        with pytest.raises(fetcher.FetchBusy):
+            fetcher.get(url)
+
+    threads += begin("https://other.example/")
+    assert waiting(fetcher.WAITING_FOR_ONE + 1)
+    slow.set()
+    for thread in threads:
+        thread.join()
+    assert waiting(0)
+    assert fetcher.get("https://slow.example/again").status == 200
+
+
+def test_many_slow_hosts_hold_no_more_than_a_part_of_the_threads(slow: threading.Event) -> None:
+    threads = begin(*[f"https://slow-{number}.example/" for number in range(fetcher.WAITING)])
+    assert waiting(fetcher.WAITING)
+
+    with pytest.raises(fetcher.FetchBusy):
+        fetcher.get("https://another.example/")
+
+    slow.set()
+    for thread in threads:
+        thread.join()
+    assert waiting(0)
+
+
+def test_a_place_is_given_back_after_a_failure(settled: Callable[..., None]) -> None:
+    for _ in range(fetcher.WAITING + 1):
+        with pytest.raises(FetchRefused):
+            fetcher.get("ftp://rp.example/")
+
+    assert fetcher._WAITING.total() == 0

@@ -328,6 +328,20 @@ def test_an_object_that_cannot_be_fetched_is_said_to_be_so(
     assert answer(response)["error"] == "invalid_request_uri"
 
 
+def test_an_object_is_not_waited_for_where_too_many_wait(
+    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **__: Any) -> None:
+        raise fetcher.FetchBusy("too many wait")
+
+    monkeypatch.setattr(fetcher, "get", busy)
+    client = a_signer(request_uris=["https://rp.example/object"])
+
+    response = send(browser, client, "", request=None, request_uri=client.request_uris[0], redirect_uri=CALLBACK)
+
+    assert answer(response)["error"] == "invalid_request_uri"
+
+
 def test_the_claims_of_an_object_may_be_any_json(app: Flask, browser: FlaskClient) -> None:
     """Authlib gap 12: an unexpected type is the client's mistake, never ours."""
     client = a_signer()
