@@ -229,7 +229,7 @@ def test_2_39_one_application_that_hangs_keeps_nobody_waiting(
     assert browser.look("/logout", id_token_hint=hint).status_code == 303
     seconds = time.monotonic() - begun
 
-    assert seconds < 2
+    assert seconds < 4, "nobody waits for the five seconds of the one that hangs"
     until(lambda: len(told()) > before and calling.heard("/broken") and hanging.seen)
     query = "SELECT name, state, last_error FROM outbox_message WHERE medium = 'logout' AND name IN ('hangs', 'broken')"
     until(lambda: all(error for _, _, error in target.rows(query)))
@@ -469,4 +469,4 @@ def test_2_43_a_bad_server_costs_five_seconds_and_nobody_else_waits(calling: Cal
     assert right.status_code == 201, "the control"
     lines = [json.loads(line) for line in target.log().splitlines() if '"fetched"' in line]
     longest = max(line["seconds"] for line in lines)
-    assert 4 < longest < 7, longest
+    assert 4 < longest < 10, longest  # five, and what a busy machine adds
