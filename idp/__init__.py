@@ -19,6 +19,7 @@ from . import api
 from . import endpoints
 from . import errors
 from . import headers
+from . import hosts
 from . import pages
 from . import session as sessions
 from .claims_source import ClaimsSource
@@ -56,6 +57,7 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
         texts=load_texts(FILES / "locales", settings),
         claims_source=claims_source,
     )
+    hosts.init_app(app, settings)
     offer_flows(app, flows)
     sessions.init_app(app)
     init_server(app)

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     """Roots used before; what they sealed can still be opened and is sealed anew as it is written."""
     trusted_proxies: int = Field(default=0, ge=0, le=5)
     """How many reverse proxies stand in front and set X-Forwarded-For, -Proto and -Host."""
+    check_host: bool = True
+    """Whether requests under another name than the issuer's (or `mtls_base`'s) are refused with 421, all but health;
+    with an https issuer only. `false` where the proxy in front cannot pass on the name."""
 
     client_certificate_header: str | None = None
     """The header in which the proxy in front passes on the certificate that a client showed (`X-Client-Cert`); it must
