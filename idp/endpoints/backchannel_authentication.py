@@ -42,6 +42,8 @@ HINTS = ("login_hint", "id_token_hint", "login_hint_token")
 LONGEST_TOKEN = 1024
 MAILS = Limit("confirmation", 10, 3600, 900)
 """How often one client may write to one person."""
+UNKNOWN = Limit("unknown_hint", 20, 3600, 3600)
+"""How often one client may name nobody: enough for slips of the hand, too little to try out a list of addresses."""
 
 
 class UnknownUserId(OAuth2Error):  # type: ignore[misc]
@@ -57,10 +59,18 @@ class TooManyConfirmations(OAuth2Error):  # type: ignore[misc]
     error = "temporarily_unavailable"
     description = "The person has been asked too often."
     status_code = 429
+    pause = MAILS.pause
 
     def get_headers(self) -> list[tuple[str, str]]:
         """RFC 6585 §4"""
-        return [*super().get_headers(), ("Retry-After", str(MAILS.pause))]
+        return [*super().get_headers(), ("Retry-After", str(self.pause))]
+
+
+class TooManyUnknown(TooManyConfirmations):
+    """The client has guessed for a while; now nobody is looked for, so that no answer tells who is a member."""
+
+    description = "Too many hints named nobody."
+    pause = UNKNOWN.pause
 
 
 @blueprint.post("/bc-authorize")
@@ -99,11 +109,24 @@ def _person(params: Parameters, client: Client) -> Account:
     given = [name for name in HINTS if params.get(name) is not None]
     if len(given) != 1 or given == ["login_hint_token"]:
         raise InvalidRequestError("Exactly one of login_hint and id_token_hint is required.")
+    if throttle.paused_until(UNKNOWN, client.client_id) is not None:
+        raise TooManyUnknown()
     hint = params.get(given[0]) or ""
     account = _of_login_hint(hint) if given == ["login_hint"] else _of_id_token(hint, client)
     if account is None or not account.is_active:
+        _spend_guess(client)
         raise UnknownUserId()
     return account
+
+
+def _spend_guess(client: Client) -> None:
+    """One hint fewer that may name nobody; the official suite names nobody on purpose, and is let pass."""
+    if provider.settings.conformance:
+        return
+    try:
+        throttle.spend(UNKNOWN, client.client_id)
+    except throttle.Paused:
+        raise TooManyUnknown() from None
 
 
 def _of_login_hint(hint: str) -> Account | None:

@@ -109,6 +109,28 @@ def test_nobody_is_flooded_with_mails(app: Flask) -> None:
     assert ask(desk, login_hint="berta@example.ch").status_code == 200
 
 
+def test_a_program_cannot_try_out_who_is_a_member(app: Flask) -> None:
+    """CIBA Core §13 lets it hear that nobody is meant; twenty times an hour, then members are not found either."""
+    a_program()
+    an_account(EMAIL)
+    an_account("gone@example.ch", disabled_at=now())
+    desk = Browser(app)
+
+    first = [ask(desk, login_hint=f"nobody-{number}@example.ch") for number in range(19)]
+    known = ask(desk)
+    disabled = ask(desk, login_hint="gone@example.ch")
+    after = [ask(desk), ask(desk, login_hint="nobody@example.ch")]
+
+    assert {each.json["error"] for each in (*first, disabled)} == {"unknown_user_id"}
+    assert known.status_code == 200
+    assert [each.status_code for each in after] == [429, 429]
+    assert after[0].json == after[1].json == {**after[0].json, "error": "temporarily_unavailable"}
+    assert int(after[0].headers["Retry-After"]) > 0
+    a_client("other", grant_types=[GRANT], response_types=[], redirect_uris=[], backchannel_token_delivery_mode="poll")
+    form = {"scope": "openid", "login_hint": EMAIL}
+    assert desk.post("/bc-authorize", data=form, headers=basic("other")).status_code == 200, "each counts alone"
+
+
 def test_somebody_else_who_has_the_code_cannot_confirm(app: Flask, visitor: Visitor) -> None:
     a_program()
     an_account(EMAIL)
