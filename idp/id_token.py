@@ -3,6 +3,7 @@
 from typing import Any
 
 from keys import InvalidToken
+from keys import encryption
 from keys.algorithms import left_half_hash
 
 from . import claims
@@ -70,10 +71,12 @@ def read(token: str) -> dict[str, Any] | None:
     """The claims of an ID token of ours, expired or not; None for anything else (OIDC RP-Initiated Logout §2).
 
     Signature, key, algorithm and type are the ring's to check, issuer and audience are checked here: an access token,
-    a logout token or a token of another issuer is no hint.
+    a logout token or a token of another issuer is no hint. A client whose ID tokens are encrypted opens one first, and
+    may encrypt it again, to us (OIDC Core §3.1.2.1).
     """
     try:
-        stated = provider.keys.verify(token, typ=TYPES)
+        signed = provider.keys.decrypt(token) if encryption.is_encrypted(token) else token
+        stated = provider.keys.verify(signed, typ=TYPES)
     except InvalidToken:
         return None
     texts = ("iss", "sub", "aud")

@@ -71,7 +71,13 @@ def introspect() -> Response:
 
 def _wants_signature(client: Client) -> bool:
     """By its registration, or by this very request (RFC 9701 §4)."""
-    return client.introspection_signed_response_alg is not None or http.headers.get("Accept") == SIGNED
+    return client.introspection_signed_response_alg is not None or _prefers_signature()
+
+
+def _prefers_signature() -> bool:
+    """Whether the request names the signed form, and plain JSON no higher; `*/*` names neither (RFC 9110 §12.5.1)."""
+    named = {kind.lower(): quality for kind, quality in http.accept_mimetypes}
+    return named.get(SIGNED, 0) > 0 and named[SIGNED] >= named.get("application/json", 0)
 
 
 def _signed(facts: dict[str, Any], client: Client) -> Response:

@@ -58,6 +58,24 @@ def test_an_id_token_is_signed_and_then_encrypted(app: Flask, browser: FlaskClie
     assert provider.keys.verify(inside, typ=["JWT"])["aud"] == client.client_id
 
 
+def test_a_hint_may_be_encrypted_again(app: Flask, browser: FlaskClient) -> None:
+    """OIDC Core §3.1.2.1: what the client opened, it may encrypt to us; what is inside is judged as ever."""
+    client = a_client(jwks=jwks(), id_token_encrypted_response_alg="ECDH-ES", id_token_encrypted_response_enc="A128GCM")
+    sign_in(browser, an_account())
+    given = tokens_for(browser, client)["id_token"]
+    _, inside = opened(given, "ECDH-ES")
+    key = next(key for key in provider.keys.jwks()["keys"] if key["use"] == "enc" and key["kty"] == "RSA")
+
+    def hinted(text: str) -> dict[str, Any]:
+        hint = encryption.encrypt(text, key, alg="RSA-OAEP-256", enc="A128GCM", cty="JWT")
+        return answer(authorize(browser, client, prompt="none", id_token_hint=hint))
+
+    assert "code" in hinted(inside)
+    assert hinted(inside[:-6] + "AAAAAA")["error"] == "invalid_request"
+    assert hinted(json.dumps(provider.keys.verify(inside)))["error"] == "invalid_request"
+    assert answer(authorize(browser, client, prompt="none", id_token_hint=given))["error"] == "invalid_request"
+
+
 def test_a_key_that_only_signs_is_not_encrypted_to(app: Flask, browser: FlaskClient) -> None:
     """RFC 8037 §3: Ed25519 and X25519 are of one type, and only the second agrees on secrets."""
     signing, agreeing = (OKPKey.generate_key(curve).as_dict(private=False) for curve in ("Ed25519", "X25519"))
@@ -135,6 +153,33 @@ def test_introspection_answers_with_a_signature(app: Flask, browser: FlaskClient
     assert (stated["iss"], stated["aud"]) == (provider.settings.issuer, client.client_id)
     assert stated["token_introspection"]["active"] is True
     assert not {"sub", "exp"} & set(stated)
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_signed"),
+    [
+        ("application/token-introspection+jwt, application/json;q=0.9", True),
+        ("application/json, application/token-introspection+jwt", True),
+        ("application/token-introspection+jwt;q=0.5, application/json", False),
+        ("application/token-introspection+jwt;q=0", False),
+        ("application/json", False),
+        ("*/*", False),
+        ("application/*", False),
+        ("\x00;q=x,,", False),
+    ],
+)
+def test_the_signed_form_is_given_to_who_prefers_it(
+    app: Flask, browser: FlaskClient, accept: str, is_signed: bool
+) -> None:
+    """RFC 9701 §4, RFC 9110 §12.5.1."""
+    client = a_client()
+    sign_in(browser, an_account())
+    token = tokens_for(browser, client)["access_token"]
+
+    response = browser.post("/introspect", data={"token": token}, headers={**basic(), "Accept": accept})
+
+    assert response.status_code == 200
+    assert response.mimetype == ("application/token-introspection+jwt" if is_signed else "application/json")
 
 
 def test_who_cannot_prove_who_it_is_gets_no_signature(app: Flask, browser: FlaskClient) -> None:
