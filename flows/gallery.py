@@ -23,6 +23,7 @@ from flask import render_template
 from werkzeug.datastructures import MultiDict
 from wtforms import Form
 
+from idp.authorization_request import AuthorizationRequest
 from idp.clock import now
 from idp.db import db
 from idp.flow import Flow
@@ -34,7 +35,6 @@ from idp.models import Account
 from idp.models import Authenticator
 from idp.models import Client
 from idp.provider import provider
-from idp.request import AuthorizationRequest
 from idp.step_page import blame
 from idp.step_page import render
 from idp.step_page import stored_form

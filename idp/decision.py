@@ -33,6 +33,7 @@ from . import subjects
 from . import tokens
 from .assurance import Proof
 from .authorization import Authorization
+from .authorization_request import AuthorizationRequest
 from .db import db
 from .db import transaction
 from .demands import demanded
@@ -41,7 +42,6 @@ from .interaction import Interaction
 from .models import Account
 from .models import Client
 from .provider import provider
-from .request import AuthorizationRequest
 from .session import Session
 
 FRESH_PROMPTS = frozenset({"login", "create", "select_account"})

@@ -22,10 +22,10 @@ from authlib.oauth2.rfc8628 import ExpiredTokenError
 from authlib.oauth2.rfc8628 import SlowDownError
 
 from .authorization import Authorization
+from .authorization_request import AuthorizationRequest
 from .clock import epoch
 from .models import Client
 from .provider import provider
-from .request import AuthorizationRequest
 
 KIND = "decoupled"
 ANSWER = "decoupled_answer"

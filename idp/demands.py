@@ -1,9 +1,9 @@
 """What is demanded of a sign-in: the strongest of the operator's rule, the client's and the request's."""
 
 from . import assurance
+from .authorization_request import AuthorizationRequest
 from .models import Client
 from .provider import provider
-from .request import AuthorizationRequest
 
 
 def demanded(request: AuthorizationRequest | None, client: Client | None) -> str:

@@ -22,13 +22,13 @@ from flask import request as http
 
 from . import lease as leases
 from .assurance import Proof
+from .authorization_request import AuthorizationRequest
 from .clock import epoch
 from .clock import now
 from .db import db
 from .models import Account
 from .models import Client
 from .provider import provider
-from .request import AuthorizationRequest
 from .session import Session
 from .session import cookie_name
 from .session import set_cookie

@@ -5,9 +5,9 @@ has been answered: looking at the page again, or coming back to it, does not use
 """
 
 from . import posted
+from .authorization_request import AuthorizationRequest
 from .models import Client
 from .provider import provider
-from .request import AuthorizationRequest
 from .request import BadRequestPage
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"

@@ -8,13 +8,13 @@ from idp import authorization_details as details
 from idp import claims
 from idp import consents
 from idp import pages
+from idp.authorization_request import AuthorizationRequest
 from idp.clock import epoch
 from idp.db import transaction
 from idp.flow import Step
 from idp.interaction import Interaction
 from idp.models import Client
 from idp.provider import provider
-from idp.request import AuthorizationRequest
 
 from .. import masked
 

@@ -9,10 +9,10 @@ from wtforms import StringField
 from idp import decoupled
 from idp import subjects
 from idp import throttle
+from idp.authorization_request import AuthorizationRequest
 from idp.flow import Refused
 from idp.flow import Step
 from idp.interaction import Interaction
-from idp.request import AuthorizationRequest
 
 from ..fields import wrong
 

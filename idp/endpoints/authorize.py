@@ -17,6 +17,7 @@ from .. import pushed
 from .. import response as responses
 from .. import session as sessions
 from .. import subjects
+from ..authorization_request import AuthorizationRequest
 from ..decision import FRESH_PROMPTS
 from ..decision import decide
 from ..decision import may_still_answer
@@ -28,7 +29,6 @@ from ..parameters import Malformed
 from ..parameters import Parameters
 from ..parameters import read_form
 from ..parameters import read_query
-from ..request import AuthorizationRequest
 from ..request import BadRequestPage
 from ..request import FindClient
 from ..request import RefusedRequest

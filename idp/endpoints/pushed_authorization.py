@@ -10,8 +10,8 @@ from flask import request as http
 from .. import api
 from .. import dpop
 from .. import pushed
+from ..authorization_request import AuthorizationRequest
 from ..parameters import Parameters
-from ..request import AuthorizationRequest
 from ..request import BadRequestPage
 from ..request import RefusedRequest
 from ..request import parse

@@ -20,13 +20,13 @@ from .. import redirects
 from .. import sender_constraint
 from .. import tokens
 from ..authorization import Authorization
+from ..authorization_request import AuthorizationRequest
 from ..clock import now
 from ..db import db
 from ..db import transaction
 from ..models import Account
 from ..models import Client
 from ..provider import provider
-from ..request import AuthorizationRequest
 from ..store import AlreadyTaken
 from ..token_grant import TokenGrant
 from ..token_grant import set_aside

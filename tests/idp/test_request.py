@@ -11,9 +11,9 @@ from oidc import CALLBACK
 from oidc import CHALLENGE
 from oidc import EVERY_SCOPE
 
+from idp.authorization_request import AuthorizationRequest
 from idp.models import Client
 from idp.parameters import Parameters
-from idp.request import AuthorizationRequest
 from idp.request import BadRequestPage
 from idp.request import RefusedRequest
 from idp.request import parse
