@@ -26,6 +26,8 @@ TYPE = "logout+jwt"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 SECONDS = 120
 FORM = "application/x-www-form-urlencoded"
+LATER = (408, 429)
+"""What says no to this try, and not to the next (RFC 9110 §15.5.9, RFC 6585 §4)."""
 
 
 class Backchannel(Channel):
@@ -52,7 +54,8 @@ class Backchannel(Channel):
             raise Temporary(f"not reached: {failure.reason}") from None
         if answer.status in (200, 204):
             return
-        if answer.status == 400 or (message.medium == "ping" and answer.status < 500):
+        is_refused = message.medium == "ping" and answer.status < 500 and answer.status not in LATER
+        if answer.status == 400 or is_refused:
             # It has understood, and will not (Back-Channel Logout §2.8); a program refused a ping asks by itself.
             raise Permanent(f"HTTP {answer.status}")
         raise Temporary(f"HTTP {answer.status}", after=answer.retry_after)

@@ -313,3 +313,15 @@ def test_a_program_that_refuses_a_ping_is_not_told_again(
         channel.send(message)
     with pytest.raises(Temporary):
         channel.send(message)
+
+
+@pytest.mark.parametrize("status", [408, 429])
+def test_a_program_that_is_busy_is_pinged_again(app: Flask, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """RFC 6585 §4: when it says itself, if it does."""
+    monkeypatch.setattr("idp.fetcher.post", lambda *_, **__: Fetched(status, "", b"", retry_after=17))
+    message = Message("1", "ping", "desk", "https://desk.example/ping", "", '{"auth_req_id": "x", "token": "y"}')
+
+    with pytest.raises(Temporary) as busy:
+        Backchannel(provider.settings).send(message)
+
+    assert busy.value.after == 17
