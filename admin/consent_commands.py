@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from idp import audit
 from idp import consents as given
 from idp.db import db
 from pensioners.models import Pensioner
@@ -17,10 +18,13 @@ def consents() -> None:
 
 @consents.command("list")
 @click.argument("person_number")
-def list_(person_number: str) -> None:
-    """List the applications a person has allowed something."""
+@click.option("--operator", required=True, help="Who asks: a name for the journal.")
+def list_(person_number: str, operator: str) -> None:
+    """List the applications a person has allowed something; the journal keeps who looked (DSV art. 4)."""
+    account_id = _account_of(person_number)
+    audit.record_alone("consents_shown", account_id=account_id, operator=operator)
     table = Table("client_id", "scope", "since")
-    for consent in given.of_account(_account_of(person_number)):
+    for consent in given.of_account(account_id):
         table.add_row(consent.client_id, " ".join(consent.scope), f"{consent.granted_at:%Y-%m-%d %H:%M}")
     Console().print(table)
 

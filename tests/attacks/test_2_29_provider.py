@@ -229,7 +229,7 @@ def test_2_34_consent_is_asked_once_for_each_scope_and_can_be_withdrawn(target: 
     device = target.tokens(browser)
 
     consents = ("clients", "consents")
-    assert "third" in target.live.idp(*consents, "list", person.person_number).stdout
+    assert "third" in target.live.idp(*consents, "list", person.person_number, "--operator", "E").stdout
     withdrawal = ("withdraw", person.person_number, "third", "--operator", "E", "--reason", "asked")
     target.live.idp(*consents, *withdrawal)
 

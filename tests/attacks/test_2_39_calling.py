@@ -286,7 +286,7 @@ def test_2_41_the_inventory_is_complete() -> None:
     assert fields == CALLED | NEVER_CALLED
     assert settings - CALLED_SETTINGS == {
         *("database_url", "redis_url", "smtp_host", "smpp_host", "sms_url"),  # stores and gateways of the operator
-        *("issuer", "fund_url", "fetch_private_hosts"),  # our own name, a link for people, a permission
+        *("issuer", "check_host", "fund_url", "fetch_private_hosts"),  # our own name, a link for people, a permission
     }
 
 

@@ -76,10 +76,11 @@ def tokens(browser: FlaskClient, client: Client) -> dict[str, str]:
 
 
 def test_what_a_person_allowed_is_listed(third: Client, number: str) -> None:
-    output = consents("list", number).output
+    output = consents("list", number, "--operator", "Erika").output
 
     assert "third" in output
     assert SCOPE in output
+    assert [line.details for line in audited("consents_shown")] == [{"operator": "Erika"}]
 
 
 def test_every_token_of_a_withdrawn_consent_ends(browser: FlaskClient, third: Client, number: str) -> None:
@@ -150,8 +151,9 @@ def test_tokens_of_other_applications_and_other_people_live_on(
     [
         (lambda number: ("withdraw", "nobody", "third", *WHO), "no such person"),
         (lambda number: ("withdraw", number, "portal", *WHO), "allowed portal nothing"),
-        (lambda number: ("list", "nobody"), "no such person"),
+        (lambda number: ("list", "nobody", "--operator", "E"), "no such person"),
         (lambda number: ("withdraw", number, "third"), "--operator"),
+        (lambda number: ("list", number), "--operator"),
     ],
 )
 def test_what_cannot_be_withdrawn_is_one_sentence(
