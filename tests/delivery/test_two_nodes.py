@@ -120,11 +120,12 @@ def test_both_nodes_serve(shape: Shape) -> None:
     )
 
 
-def test_both_nodes_sign_with_the_same_keys(shape: Shape) -> None:
+def test_both_nodes_sign_and_open_with_the_same_keys(shape: Shape) -> None:
     sets = [requests.get(f"http://127.0.0.1:{node.port}/jwks", timeout=5).json() for node in shape.nodes]
 
     assert sets[0] == sets[1]
-    assert {key["alg"] for key in sets[0]["keys"]} == {"RS256", "ES256"}
+    assert {key["alg"] for key in sets[0]["keys"] if key["use"] == "sig"} == {"RS256", "ES256"}
+    assert {key["kty"] for key in sets[0]["keys"] if key["use"] == "enc"} == {"RSA", "EC"}
 
 
 def test_discovery_names_the_address_that_people_see(shape: Shape) -> None:
