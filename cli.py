@@ -37,6 +37,7 @@ from idp.settings import load
 from idp.store import StoreUnavailable
 from keys import StoredKey
 from keys import WrongKey
+from pensioners.account_commands import accounts
 from pensioners.commands import register
 from wsgi import create_app
 
@@ -245,6 +246,7 @@ in_app(doctor_command, any_schema=True)
 in_app(keys_group)
 in_app(audit_group)
 main.add_command(in_app(register))
+main.add_command(in_app(accounts))
 main.add_command(in_app(clients))
 main.add_command(in_app(conformance))
 

@@ -1,6 +1,7 @@
 """Accounts: how they are found, and the few things that happen to them as a whole."""
 
 import hashlib
+from typing import Any
 
 from sqlalchemy import select
 
@@ -40,10 +41,24 @@ def by_email(email: str) -> Account | None:
     return found[0] if len(found) == 1 else None
 
 
-def email_is_used(email: str) -> bool:
-    """Whether any account has this address."""
+def email_is_used(email: str, *, besides: str | None = None) -> bool:
+    """Whether any account has this address, `besides` the one its person goes on with."""
     prints = provider.vault.fingerprints("email", canonical_email(email))
-    return db.session.scalar(select(Account.id).where(Account.email_fingerprint.in_(prints)).limit(1)) is not None
+    query = select(Account.id).where(Account.email_fingerprint.in_(prints), Account.id != (besides or ""))
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def open_again(account_id: str, **said: Any) -> Account:
+    """An account that was shut goes on under its name, with what its person has just said and proven.
+
+    What was given before stays over. Called inside a transaction.
+    """
+    account, moment = db.session.get_one(Account, account_id), now()
+    for name, value in said.items():
+        setattr(account, name, value)
+    account.password_changed_at = account.factors_changed_at = account.sessions_valid_after = moment
+    account.disabled_at = None
+    return account
 
 
 def end_everything(account: Account) -> None:

@@ -20,16 +20,20 @@ from sqlalchemy.orm import Session
 
 from . import audit
 from . import endings
+from . import outbox
 from .authorization import Authorization
 from .clock import now
 from .db import db
 from .db import own_transaction
 from .db import transaction
+from .models import Account
+from .models import Client
 from .models import RefreshFamily
 from .provider import provider
 
 GRACE = timedelta(seconds=10)
 MAX_LENGTH = 200
+TOLD_SECONDS = 7 * 86400
 
 
 def start(authorization: Authorization) -> str:
@@ -136,11 +140,15 @@ def end_granted(account_id: str, client_id: str, reason: str) -> None:
 
 
 def _end_reused(name: str, account_id: str, client_id: str) -> None:
-    """End a family of which a token was used too often, and tell the account in its journal (decision 4)."""
+    """End a family of which a token was used too often, and tell the account, once (decision 4)."""
     endings.end_family(name)
     with transaction() as session:
-        _end(session, name, "reuse")
+        is_first = _end(session, name, "reuse")
         audit.record("refresh_token_reused", outcome="refused", account_id=account_id, client_id=client_id)
+        account, client = session.get(Account, account_id), session.get(Client, client_id)
+        if is_first and account is not None and client is not None:
+            app = client.name_in(account.language)
+            outbox.mail("reused", account.email, account.language, lives=TOLD_SECONDS, app=app)
 
 
 def authorization_of(family: RefreshFamily) -> Authorization:
@@ -190,13 +198,15 @@ def _set(connection: Connection, statement: Update) -> int | None:
     return reached
 
 
-def _end(session: Session, name: str, reason: str) -> None:
-    session.execute(
+def _end(session: Session, name: str, reason: str) -> bool:
+    """End the family; whether it was living until now."""
+    done: Any = session.execute(
         update(RefreshFamily)
         .where(RefreshFamily.id == name, RefreshFamily.ended_at.is_(None))
         .values(ended_at=now(), end_reason=reason)
         .execution_options(synchronize_session=False)
     )
+    return int(done.rowcount) == 1
 
 
 def _lives(family: RefreshFamily) -> bool:

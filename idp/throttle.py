@@ -24,6 +24,7 @@ from sqlalchemy import literal
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
+from sqlalchemy import update
 
 from .clock import now
 from .db import Moment
@@ -35,6 +36,7 @@ from .provider import provider
 
 TELL_FROM = 3
 """People are told how many tries are left from this many on (pages.md 2.1.8)."""
+TALLY = "tally:"
 TALLY_KEPT = timedelta(days=400)
 BATCH = 1000
 PLACE = ["limit", "subject"]
@@ -84,6 +86,32 @@ def clear(limit: Limit, subject: str) -> None:
         connection.execute(delete(FailureCounter).where(*_at(limit.name, _fingerprint(limit.name, subject))))
 
 
+def give_back(limit: Limit, subject: str) -> None:
+    """Take one try back, after an answer that was no guess; the others stay spent."""
+    place = _at(limit.name, _fingerprint(limit.name, subject))
+    with own_transaction() as connection:
+        spent = FailureCounter.spent - 1
+        statement = update(FailureCounter).where(*place, FailureCounter.spent > 0)
+        connection.execute(statement.values(spent=spent, paused_until=None))
+
+
+def pauses(subject: str) -> dict[str, datetime]:
+    """Every limit that keeps this subject waiting, and until when; for the help desk."""
+    moment = now()
+    with db.engine.connect() as connection:
+        columns = (FailureCounter.limit, FailureCounter.paused_until)
+        rows = connection.execute(
+            select(*columns).where(_of(connection, subject), FailureCounter.paused_until > moment)
+        )
+        return {str(name): until for name, until in rows if until is not None}
+
+
+def lift(subject: str) -> int:
+    """End every pause of this subject and give all its tries back; the number of limits. Tallies stay."""
+    with own_transaction() as connection:
+        return int(connection.execute(delete(FailureCounter).where(_of(connection, subject))).rowcount)
+
+
 def paused_until(limit: Limit, subject: str) -> datetime | None:
     """Until when no try is possible; None while one is."""
     moment, name = now(), _fingerprint(limit.name, subject)
@@ -104,7 +132,7 @@ def tally(name: str, subject: str) -> int:
 
     Kept for 400 days after the last one: longer than any activation code lives.
     """
-    expires, row_name = now() + TALLY_KEPT, f"tally:{name}"
+    expires, row_name = now() + TALLY_KEPT, f"{TALLY}{name}"
     with own_transaction() as connection:
         row = {"spent": 1, "window_ends_at": expires, "expires_at": expires}
         insert = upsert(connection, FailureCounter).values(
@@ -118,7 +146,7 @@ def tally(name: str, subject: str) -> int:
 
 def untally(name: str, subject: str) -> None:
     """Forget the count."""
-    row_name = f"tally:{name}"
+    row_name = f"{TALLY}{name}"
     with own_transaction() as connection:
         connection.execute(delete(FailureCounter).where(*_at(row_name, _fingerprint(row_name, subject))))
 
@@ -206,6 +234,18 @@ def _ends(connection: Connection, limit: Limit, subject: str, moment: datetime) 
 
 def _at(name: str, subject: str) -> tuple[ColumnElement[bool], ...]:
     return (FailureCounter.limit == name, FailureCounter.subject == subject)
+
+
+def _of(connection: Connection, subject: str) -> ColumnElement[bool]:
+    """The counters of a subject under every limit there is: its fingerprint differs from limit to limit."""
+    names = connection.execute(select(FailureCounter.limit).distinct()).scalars()
+    limits = [name for name in names if not name.startswith(TALLY)]
+    places = [(name, each) for name in limits for each in _fingerprints(name, subject)]
+    return tuple_(FailureCounter.limit, FailureCounter.subject).in_(places)
+
+
+def _fingerprints(name: str, subject: str) -> list[str]:
+    return provider.vault.fingerprints(f"throttle:{name}", subject)
 
 
 def _fingerprint(name: str, subject: str) -> str:

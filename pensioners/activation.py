@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
+from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -92,7 +93,8 @@ def identify(identifier: tuple[str, str], birth_date: date, code: str) -> Match:
     """Tell who this is: `identifier` is `("ahv", digits)` or `("email", address)`, `code` a parsed code.
 
     Raises `NoMatch`, a `CodeEnded`, or `throttle.Paused`. The try is spent before anything is compared, so that
-    parallel guesses count. A right answer gives it back, and so does an older code of one's own: it was no guess.
+    parallel guesses count. A right answer clears all tries; an older code of one's own was no guess and gives its own
+    back.
     """
     kind, name = identifier
     name = canonical(name) if kind == "email" else name
@@ -107,8 +109,12 @@ def identify(identifier: tuple[str, str], birth_date: date, code: str) -> Match:
         raise NoMatch
     if person.account_id is not None:  # the holder gets a mail for each: these tries stay spent
         raise CodeUsed(person.account_id, person.id)
+    try:
+        _refuse_ended(own)
+    except CodeEnded:
+        throttle.give_back(WRONG_ANSWERS, subject)
+        raise
     throttle.clear(WRONG_ANSWERS, subject)
-    _refuse_ended(own)
     return _match(person.id, own.id)
 
 
@@ -122,7 +128,7 @@ def consume(session: Session, pensioner_id: str, activation_code_id: str, accoun
     person = (
         update(Pensioner)
         .where(Pensioner.id == pensioner_id, Pensioner.account_id.is_(None), Pensioner.status == ACTIVE)
-        .values(account_id=account_id, enrolled_at=moment)
+        .values(account_id=account_id, former_account_id=None, enrolled_at=moment)
     )
     code = (
         update(ActivationCode)
@@ -144,10 +150,16 @@ def has_account(pensioner_id: str) -> bool:
     return db.session.scalar(select(Pensioner.account_id).where(Pensioner.id == pensioner_id)) is not None
 
 
+def former_account_id(pensioner_id: str) -> str | None:
+    """The account this person goes on with: staff took its second factors away."""
+    return db.session.scalar(select(Pensioner.former_account_id).where(Pensioner.id == pensioner_id))
+
+
 def find_account_id(ahv_digits: str) -> str | None:
-    """The account of the person with this AHV number, for sign-in."""
+    """The account of the person with this AHV number, for sign-in; also one that is shut and waits for a letter."""
     prints = provider.vault.fingerprints("ahv", ahv_digits)
-    return db.session.scalar(select(Pensioner.account_id).where(Pensioner.ahv_fingerprint.in_(prints)))
+    account_id = func.coalesce(Pensioner.account_id, Pensioner.former_account_id)
+    return db.session.scalar(select(account_id).where(Pensioner.ahv_fingerprint.in_(prints)))
 
 
 def words_of(account_id: str) -> list[str]:

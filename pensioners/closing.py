@@ -1,4 +1,4 @@
-"""Closing an account, so that its person can enrol anew: a lost telephone, an account in wrong hands.
+"""Closing an account for good: it was in wrong hands, or its person wants it.
 
 The account goes with everything it could prove itself with. Its sessions and tokens end at once, its applications hear
 of it, and its address is told, for whoever persuades the telephone service must not go unnoticed. The person keeps the
@@ -26,12 +26,13 @@ def close(person_number: str, *, operator: str, reason: str) -> None:
     """Remove the account of a person; the journal keeps who did it, and why. Raises `NoAccount`."""
     with transaction() as session:
         person = session.scalar(select(Pensioner).where(Pensioner.person_number == person_number))
-        account = session.get(Account, person.account_id) if person is not None and person.account_id else None
+        account_id = (person.account_id or person.former_account_id) if person is not None else None
+        account = session.get(Account, account_id) if account_id else None
         if person is None or account is None:
             raise NoAccount(person_number)
         outbox.mail("closed", account.email, account.language, lives=TOLD_SECONDS, when=False)
         endings.end_accounts([account.id], "closed")
-        person.account_id = person.enrolled_at = None
+        person.account_id = person.former_account_id = person.enrolled_at = None
         audit.record("account_closed", account_id=account.id, reason=reason, operator=operator, person=person.id)
         session.flush()
         session.delete(account)

@@ -57,6 +57,8 @@ class Pensioner(Base):
     entitlement: Mapped[str]
     status: Mapped[str]
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"), unique=True)
+    former_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
+    """The account that waits, shut, for a new enrolment: staff took its second factors away (`help_desk.py`)."""
     enrolled_at: Mapped[datetime | None] = mapped_column(Moment)
     access_ended_at: Mapped[datetime | None] = mapped_column(Moment)
     """When an import closed the account because the person left or died; only that does a later import undo."""

@@ -1,6 +1,7 @@
 """The end of step 5: letter used up, account, second factor, journal and mail, all or nothing."""
 
 from datetime import datetime
+from typing import Any
 
 from idp import accounts
 from idp import audit
@@ -72,17 +73,20 @@ def _create(interaction: Interaction, enrolled: Enrolled) -> str:
     if facts["confirmed"] != facts["email"]:
         raise LookupError("An account is made with an unproven e-mail address.")
     with lease(CLAIM, accounts.email_fingerprint(facts["email"])), transaction() as session:
-        if accounts.email_is_used(facts["email"]) and not letters.has_account(facts["pensioner_id"]):
+        former = letters.former_account_id(facts["pensioner_id"])
+        taken = accounts.email_is_used(facts["email"], besides=former)
+        if taken and not letters.has_account(facts["pensioner_id"]):
             raise EmailTaken
-        account = Account(
-            email=facts["email"],
-            email_fingerprint=accounts.email_fingerprint(facts["email"]),
-            email_verified_at=moment,
-            password_hash=facts["password_hash"],
-            language=spoken(interaction),
-            terms_version=facts["terms_version"],
-            terms_accepted_at=datetime.fromisoformat(facts["terms_at"]),
-        )
+        said: dict[str, Any] = {
+            "email": facts["email"],
+            "email_fingerprint": accounts.email_fingerprint(facts["email"]),
+            "email_verified_at": moment,
+            "password_hash": facts["password_hash"],
+            "language": spoken(interaction),
+            "terms_version": facts["terms_version"],
+            "terms_accepted_at": datetime.fromisoformat(facts["terms_at"]),
+        }
+        account = accounts.open_again(former, **said) if former else Account(**said)
         session.add(account)
         session.flush()
         letters.consume(session, facts["pensioner_id"], facts["activation_code_id"], account.id)

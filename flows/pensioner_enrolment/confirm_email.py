@@ -14,6 +14,7 @@ from idp.flow import Step
 from idp.interaction import Interaction
 from idp.one_time_codes import ENROL_EMAIL
 from idp.texts import Text
+from pensioners import activation as letters
 
 from ..sent_codes import SentCodeField
 from ..sent_codes import check
@@ -44,7 +45,7 @@ class ConfirmEmail(Step):
         facts, person = progress.of(interaction), holder(interaction)
         email = facts["email"]
         permit(ENROL_EMAIL, interaction.id, email, person=person.person)
-        used = accounts.email_is_used(email)
+        used = accounts.email_is_used(email, besides=letters.former_account_id(facts["pensioner_id"]))
         with transaction():
             code = one_time_codes.issue(ENROL_EMAIL, interaction.id, email)
             if used:

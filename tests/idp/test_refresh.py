@@ -22,6 +22,7 @@ from oidc import refresh
 from oidc import sign_in
 from oidc import tokens_for
 from oidc import userinfo
+from sqlalchemy import select
 from trips import Trips
 
 from idp import endings
@@ -33,6 +34,7 @@ from idp.models import Account
 from idp.models import AuditEvent
 from idp.models import Client
 from idp.models import Consent
+from idp.models import OutboxMessage
 from idp.models import RefreshFamily
 from idp.provider import provider
 from idp.session import Session
@@ -163,6 +165,17 @@ def test_a_second_repetition_ends_the_family(browser: FlaskClient, account: Acco
     assert userinfo(browser, second["access_token"]).status_code == 401
     assert family().end_reason == "reuse"
     assert [event.account_id for event in events("refresh_token_reused")] == [account.id]
+
+
+def test_reuse_is_told_to_the_account_once(browser: FlaskClient, account: Account, first: dict[str, Any]) -> None:
+    """Decision 4: one mail for each family, however often somebody tries."""
+    for _ in range(5):
+        refresh(browser, first["refresh_token"])
+
+    db.session.rollback()
+    mails = db.session.scalars(select(OutboxMessage).where(OutboxMessage.name == "reused")).all()
+    assert [mail.body["to"] for mail in mails] == [account.email]
+    assert "portal" in mails[0].body["text"].lower()
 
 
 def test_a_repetition_after_the_grace_period_ends_the_family(browser: FlaskClient, first: dict[str, Any]) -> None:

@@ -214,6 +214,21 @@ def test_an_older_code_of_ones_own_costs_no_try(code: str, give_code: Callable[.
         assert not newer or activation.identify(AHV, BORN, newer)
 
 
+def test_an_older_code_of_ones_own_gives_no_other_try_back(code: str, give_code: Callable[..., str]) -> None:
+    """Whoever holds an old letter must not guess at the new one for ever."""
+    give_code()
+    for _ in range(4):
+        with pytest.raises(NoMatch):
+            activation.identify(AHV, BORN, WRONG)
+        with pytest.raises(CodeReplaced):
+            activation.identify(AHV, BORN, code)
+
+    with pytest.raises(NoMatch):
+        activation.identify(AHV, BORN, WRONG)
+    with pytest.raises(Paused):
+        activation.identify(AHV, BORN, WRONG)
+
+
 def test_the_code_of_an_account_costs_a_try_for_its_holder_is_told(code: str, account_of: Callable[..., str]) -> None:
     account_of()
     for _ in range(5):
