@@ -17,6 +17,8 @@ class Plan:
     config: dict[str, Any] = field(default_factory=dict)
     clients: tuple[dict[str, Any], ...] = ()
     """What an operator registers before."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Their secrets, by the variable of the environment that an operator's file names."""
     chromium: bool = False
     """Whether its pages need a browser that keeps to the rules of today's browsers."""
     confirms: bool = False

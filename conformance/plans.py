@@ -8,6 +8,8 @@ import fapi
 import pages
 from plan import Plan
 
+import static
+
 DISCOVERY = f"{pages.OP}/.well-known/openid-configuration"
 DYNAMIC = {"server_metadata": "discovery", "client_registration": "dynamic_client"}
 RESPONSE_TYPES = ("code", "code token", "code id_token", "code id_token token", "id_token token", "id_token")
@@ -66,5 +68,5 @@ OPENID: tuple[Plan, ...] = (
 
 
 def plans(suite: str) -> tuple[Plan, ...]:
-    """Every plan; those of FAPI and CIBA bring clients whose addresses name the suite."""
-    return (*OPENID, *fapi.plans(suite), *ciba.plans(suite))
+    """Every plan; most but those of `OPENID` bring clients whose addresses name the suite."""
+    return (*OPENID, *static.plans(suite), *fapi.plans(suite), *ciba.plans(suite))

@@ -18,6 +18,7 @@ import requests
 from certificates import write_certificate
 from mail import Mailbox
 from mail import listening
+from plan import Plan
 
 ROOT = Path(__file__).parent.parent
 ISSUER = "https://op.test:9443"
@@ -68,11 +69,12 @@ class Provider:
             raise RuntimeError(f"idp {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def apply(self, clients: list[Mapping[str, Any]]) -> None:
+    def apply(self, plan: Plan) -> None:
         """Register the clients that a plan brings along."""
-        if clients:
+        if plan.clients:
             path = self.folder / "clients.toml"
-            path.write_text("\n".join(_toml(client) for client in clients), encoding="utf-8")
+            path.write_text("\n".join(_toml(client) for client in plan.clients), encoding="utf-8")
+            self.environment |= plan.secrets
             self.idp("clients", "apply", str(path), "--yes")
 
     def rotate_keys(self) -> None:

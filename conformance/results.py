@@ -1,6 +1,7 @@
 """Results: one JSON file a plan while it runs, one table at the end."""
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC
@@ -42,6 +43,12 @@ def save(folder: Path, name: str, known: dict[str, Any]) -> None:
     (folder / f"{name}.json").write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
 
 
+def commit() -> str:
+    """Which state of the program runs; `+` where something is not committed."""
+    asked = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def table(folder: Path, names: Iterable[str], version: str) -> str:
     """Plan, module, result; every warning with its reason."""
     known = {name: load(folder, name) for name in names}
@@ -51,8 +58,8 @@ def table(folder: Path, names: Iterable[str], version: str) -> str:
         "",
         f"OpenID Foundation conformance suite {version}, run by `conformance/run.py`. Green: finished, not failed.",
         "",
-        "| plan | variant | passed | review | skipped | warning | failed |",
-        "|---|---|---|---|---|---|---|",
+        "| plan | variant | passed | review | skipped | warning | failed | commit |",
+        "|---|---|---|---|---|---|---|---|",
         *(_summary(name, plan) for name, plan in ran.items()),
     ]
     for name, plan in ran.items():
@@ -65,7 +72,8 @@ def _summary(name: str, plan: dict[str, Any]) -> str:
     counted = Counter("FAILED" if not is_green(module) else module["result"] for module in plan["modules"].values())
     numbers = " | ".join(str(counted[kind]) for kind in ("PASSED", "REVIEW", "SKIPPED", "WARNING", "FAILED"))
     variant = ", ".join(f"{key}={value}" for key, value in plan.get("variant", {}).items())
-    return f"| {name} | {variant} | {numbers} |"
+    commits = ", ".join(plan.get("commits", ["not noted"]))
+    return f"| {name} | {variant} | {numbers} | {commits} |"
 
 
 def _line(module: dict[str, Any]) -> str:

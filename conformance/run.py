@@ -62,9 +62,10 @@ def _arguments() -> argparse.Namespace:
 def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace) -> bool:
     """Every module of one plan that is not green yet."""
     known = results.load(given.work, plan.name)
-    provider.apply(list(plan.clients))
+    provider.apply(plan)
     made = suite.plan(plan.plan, plan.variant, plan.config)
     known |= {"variant": plan.variant, "plan": plan.plan}
+    known["commits"] = sorted({*known.get("commits", ()), results.commit()})
     print(f"\n{plan.name}: {len(made['modules'])} modules", flush=True)
     for number, module in enumerate(made["modules"], start=1):
         key = f"{number:03} {module['testModule']}"

@@ -26,11 +26,11 @@ def test_what_failed_or_never_ended_is_not(module: dict[str, Any]) -> None:
 
 def test_a_module_that_never_ended_counts_as_failed_in_the_table(tmp_path: Path) -> None:
     modules = {"001 a": _module("PASSED"), "002 b": _module("PASSED", "WAITING"), "003 c": _module("FAILED")}
-    results.save(tmp_path, "basic", {"modules": modules, "variant": {"response_type": "code"}})
+    results.save(tmp_path, "basic", {"modules": modules, "variant": {"response_type": "code"}, "commits": ["abc"]})
 
     table = results.table(tmp_path, ["basic", "never-run"], "5.2.4")
 
-    assert "| basic | response_type=code | 1 | 0 | 0 | 0 | 2 |" in table
+    assert "| basic | response_type=code | 1 | 0 | 0 | 0 | 2 | abc |" in table
     assert "never-run" not in table
 
 
