@@ -108,7 +108,7 @@ def test_v04_an_address_is_compared_letter_by_letter(target: Target) -> None:
     )
 
 
-def test_v04_a_native_application_may_choose_its_port_and_nothing_else(target: Target) -> None:
+def test_v04_2_02_a_native_application_may_choose_its_port_and_nothing_else(target: Target) -> None:
     """CVE-2020-15233, RFC 8252 §7.3."""
     browser = target.signed_in()
     for uri in ("http://127.0.0.1:51004/cb", "http://127.0.0.1:1/cb", "http://[::1]:65535/cb", LOOPBACK_CALLBACK):
@@ -145,7 +145,7 @@ def test_v04_a_native_application_may_choose_its_port_and_nothing_else(target: T
     refused(target, "web", ["http://127.0.0.1:51004/cb"])
 
 
-def test_v05_no_error_leads_to_an_address_that_is_not_registered(target: Target) -> None:
+def test_v05_2_03_no_error_leads_to_an_address_that_is_not_registered(target: Target) -> None:
     """CVE-2026-44681: every way to be wrong, with an address that would be the attacker's."""
     wrongs: dict[str, dict[str, str | None]] = {
         "nothing else": {},
@@ -187,6 +187,6 @@ def test_v05_no_error_leads_to_an_address_that_is_not_registered(target: Target)
             assert stays(posted(target, browser, "web", **{**changes, "redirect_uri": EVIL})), name
 
 
-def test_v05_a_disabled_client_is_never_answered_at_its_own_address_either(target: Target) -> None:
+def test_v05_2_03_a_disabled_client_is_never_answered_at_its_own_address_either(target: Target) -> None:
     for changes in ({}, {"response_type": "foo"}, {"prompt": "none"}):
         assert stays(target.authorize(target.signed_in(), "disabled", **changes))

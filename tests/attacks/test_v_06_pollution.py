@@ -42,7 +42,7 @@ def brought_nothing(response: requests.Response) -> bool:
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_v06_no_parameter_of_a_request_may_come_twice(target: Target, order: str) -> None:
+def test_v06_2_04_no_parameter_of_a_request_may_come_twice(target: Target, order: str) -> None:
     browser, right = target.signed_in(), target.request_of()
 
     for name, value in {**EXTRAS, **right}.items():
@@ -54,7 +54,7 @@ def test_v06_no_parameter_of_a_request_may_come_twice(target: Target, order: str
             assert brought_nothing(response), (twice, response.status_code, response.headers.get("Location"))
 
 
-def test_v06_address_and_body_are_never_merged(target: Target) -> None:
+def test_v06_2_04_address_and_body_are_never_merged(target: Target) -> None:
     browser, right = target.signed_in(), target.request_of()
 
     for name, value in right.items():

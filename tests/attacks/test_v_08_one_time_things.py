@@ -94,7 +94,7 @@ def test_v09_who_is_exempt_cannot_mix_the_two_ways(target: Target) -> None:
 # --- V10: the browser a flow was begun in ----------------------------------------------------------------------------
 
 
-def test_v10_the_address_of_a_flow_is_worth_nothing_in_another_browser(target: Target) -> None:
+def test_v10_2_12_the_address_of_a_flow_is_worth_nothing_in_another_browser(target: Target) -> None:
     """CVE-2022-39222: at every step of a sign-in, and after it; without cookies and with those of another visit."""
     person, _ = target.enrolled()
     victim, robber = target.browser(), target.browser()

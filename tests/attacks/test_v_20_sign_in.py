@@ -35,7 +35,7 @@ def is_nobody(target: Target, browser: Browser) -> bool:
 # --- V20: a flow that somebody else began ----------------------------------------------------------------------------
 
 
-def test_v20_who_begins_a_flow_never_gets_the_person_who_is_sent_into_it(target: Target) -> None:
+def test_v20_2_12_who_begins_a_flow_never_gets_the_person_who_is_sent_into_it(target: Target) -> None:
     """CVE-2026-7507: every address that beginning a flow gives, opened by a person who is signed in."""
     attacker, victim = target.browser(), target.signed_in()
     pushed = target.post("/par", "web", **target.request_of()).json()["request_uri"]
@@ -67,7 +67,7 @@ def test_v20_who_begins_a_flow_never_gets_the_person_who_is_sent_into_it(target:
     assert "code" not in answer(attacker.look(posted))
 
 
-def test_v20_a_session_that_was_planted_is_never_signed_in(target: Target) -> None:
+def test_v20_2_44_a_session_that_was_planted_is_never_signed_in(target: Target) -> None:
     """A cookie the attacker knows, in the victim's browser before the sign-in: the id is another one afterwards."""
     person, _ = target.enrolled()
     planted = "A" * 43
