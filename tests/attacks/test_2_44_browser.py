@@ -73,6 +73,13 @@ class Behind:
     def browser(self) -> Browser:
         return Browser(Live(self.issuer, self.live.folder, self.live.environment, self.live.people))
 
+    def enrolled(self) -> tuple[Browser, requests.Response]:
+        """A browser that has just enrolled, and the answer that signed it in."""
+        person, browser = self.live.person(), self.browser()
+        page = browser.until_confirmation(browser.open("/enrol"), person, "totp")
+        page = browser.answer(page, code=browser.confirmation(page, person, "totp"))
+        return browser, browser.press(page)
+
     def is_signed_in(self, browser: Browser) -> bool:
         """«Déconnexion» asks only whoever is signed in."""
         return browser.look("/signout").status_code == 200
@@ -96,9 +103,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
 
 def test_2_45_cookies_are_for_this_host_alone_and_end_on_the_server(behind: Behind) -> None:
     """V3.3, V7.3: attributes, and both ends of a session tried with the cookie that outlives them."""
-    person, browser = behind.live.person(), behind.browser()
-    page = browser.enrol(browser.open("/enrol"), person, "totp")
-    finished = browser.press(page)
+    browser, finished = behind.enrolled()
 
     for response in (browser.look("/signin"), finished):
         for line in response.raw.headers.getlist("Set-Cookie"):
@@ -121,8 +126,7 @@ def test_2_45_cookies_are_for_this_host_alone_and_end_on_the_server(behind: Behi
 
 
 def test_2_45_an_idle_session_ends_by_itself(behind: Behind) -> None:
-    person, browser = behind.live.person(), behind.browser()
-    browser.press(browser.enrol(browser.open("/enrol"), person, "totp"))
+    browser, _ = behind.enrolled()
     assert behind.is_signed_in(browser)
 
     time.sleep(IDLE + 1.5)
