@@ -1,7 +1,6 @@
 """Signing in against somebody's will: rows V20 to V25."""
 
 import re
-import statistics
 import time
 from collections import Counter
 from itertools import product
@@ -390,23 +389,3 @@ def _differs(seen: dict[str, list[Any]]) -> bool:
                 )
                 raise AssertionError(f"{names[0]} and {name}, answer {number}: {lines}")
     return False
-
-
-@pytest.mark.slow_attack
-def test_v25_no_page_tells_it_by_the_time_it_takes(target: Target) -> None:
-    """Interleaved, so that what else the machine does falls on both: medians within a tenth, or ten milliseconds."""
-    members = [target.enrolled()[0] for _ in range(12)]
-    taken: dict[str, list[float]] = {"somebody": [], "nobody": []}
-
-    for number in range(8 * len(members)):
-        names = {"somebody": members[number % len(members)].email, "nobody": f"nobody.{number % 12}@example.org"}
-        for kind in ("somebody", "nobody") if number % 2 else ("nobody", "somebody"):
-            browser = target.browser()
-            page = browser.open("/signin")
-            begun = time.perf_counter()
-            status = browser.press(page, username=names[kind], password=WRONG).status_code
-            taken[kind].append(time.perf_counter() - begun)
-            assert status == 422
-
-    somebody, nobody = (statistics.median(taken[kind]) for kind in ("somebody", "nobody"))
-    assert abs(somebody - nobody) < max(0.010, 0.1 * somebody), (somebody, nobody)
