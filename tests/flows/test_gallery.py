@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from elements import Elements
 from flask import Flask
 from oidc import an_account
 from visitor import Visitor
 
+from idp.clock import now
 from idp.db import db
 from idp.flow import offered_flows
 from idp.models import Account
 from idp.settings import Settings
 from idp.texts import LANGUAGES
+from idp.texts import PSEUDO
 from idp.texts import TAGS
 from wsgi import create_app
 
@@ -82,6 +85,55 @@ def test_a_page_can_be_seen_with_its_errors(visitor: Visitor) -> None:
     assert visitor.open("/dev/pages/sign_in/credentials/empty").says("signin.err.user_empty")
     assert visitor.open("/dev/pages/sign_in/credentials/1").says("signin.err.mismatch")
     assert not visitor.open("/dev/pages/sign_in/credentials").says("err.summary")
+
+
+DATA = (
+    *("odile.fictive@example.org", "o…@example.org", "079 123 45 67", "Dossier 4711", "JBSW Y3DP EHPK 3PXP"),
+    f"{now():%B}",
+)
+ERROR = "⟦Erreur"
+
+
+@pytest.fixture
+def every_page(visitor: Visitor) -> dict[str, str]:
+    """All of it in the pseudo language."""
+    return {name: visitor.open(f"/dev/pages/{name}", lang=PSEUDO).response.text for name in entries(visitor)}
+
+
+def test_no_page_has_a_word_outside_the_catalogues(every_page: dict[str, str]) -> None:
+    """pages.md A32"""
+    found = {name: words for name, html in every_page.items() if (words := Elements(html).foreign_words(*DATA))}
+
+    assert found == {}
+
+
+def test_every_page_is_well_formed_and_points_to_what_is_there(every_page: dict[str, str]) -> None:
+    """pages.md A2; `Elements` refuses what is not closed, attributes that stand twice, forms within forms."""
+    found = {name: ids for name, html in every_page.items() if (ids := Elements(html).broken_references())}
+
+    assert found == {}
+
+
+def test_every_page_has_one_heading_and_names_it_in_its_title(every_page: dict[str, str]) -> None:
+    """pages.md A4: the heading, then the portal; «Erreur» first where something is to be mended."""
+    for name, html in every_page.items():
+        page = Elements(html)
+        heading = re.sub(r"<[^>]+>", "", re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)[0])
+        title = re.findall(r"<title>(.*?)</title>", html)[0]
+        assert len(page.all("h1")) == 1, name
+        assert heading in title, name
+        assert title.count("myVPK") >= 1, name
+        assert title.startswith(ERROR) == bool(page.all("div", **{"class": "error-summary"})), name
+
+
+def test_help_stands_at_the_same_place_on_every_page(every_page: dict[str, str]) -> None:
+    """WCAG 3.2.6, pages.md A35: after main, the last thing on the page but for the session dialog."""
+    for name, html in every_page.items():
+        tags = [tag for tag, _ in Elements(html).elements]
+        footer = tags.index("footer")
+        assert tags[footer : footer + 4] == ["footer", "div", "h2", "p"], name
+        assert "061 555 01 23" in html[html.index("<footer") :], name
+        assert {*tags[footer:]} & {"main", "form", "input"} == set(), name
 
 
 def test_it_leaves_nothing_behind(visitor: Visitor) -> None:
