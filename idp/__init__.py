@@ -20,6 +20,7 @@ from . import endpoints
 from . import errors
 from . import headers
 from . import hosts
+from . import outbox
 from . import pages
 from . import session as sessions
 from .claims_source import ClaimsSource
@@ -66,6 +67,9 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
     errors.init_app(app)
     api.init_app(app)
     headers.init_app(app)
+    if "sms" in settings.factors:
+        with app.app_context():
+            outbox.refuse_long_sms()
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

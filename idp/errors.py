@@ -14,6 +14,9 @@ from flask import g
 from flask import make_response
 from flask import render_template
 from flask import request
+from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from . import answers
@@ -41,8 +44,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
     app.register_error_handler(Expired, _expired)
     app.register_error_handler(Answered, _answered)
-    app.register_error_handler(StoreUnavailable, _unavailable)
-    app.register_error_handler(Busy, _unavailable)
+    for unavailable in (StoreUnavailable, OperationalError, InterfaceError, PoolTimeout, Busy):
+        app.register_error_handler(unavailable, _unavailable)
     app.register_error_handler(TooMany, lambda error: page(429))
 
 

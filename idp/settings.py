@@ -25,6 +25,9 @@ from pydantic import model_validator
 from pydantic_settings import BaseSettings
 from pydantic_settings import NoDecode
 from pydantic_settings import SettingsConfigDict
+from pydantic_settings import SettingsError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from .assertion_issuer import AssertionIssuer
 from .assurance import ACR_VALUES
@@ -276,6 +279,29 @@ class Settings(BaseSettings):
             raise ValueError("use https; http is accepted for localhost only")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _database_is_one_we_know(cls, value: str) -> str:
+        """The message quotes nothing: a password may stand in the address."""
+        value = re.sub(r"^postgres://", "postgresql://", value)
+        try:
+            scheme = make_url(value).get_backend_name()
+        except (ArgumentError, ValueError):
+            scheme = ""
+        if scheme not in {"postgresql", "sqlite"}:
+            raise ValueError(
+                "give postgresql://user:password@host/name or sqlite:////path/of/file; "
+                "write special characters of the password as %40 and the like"
+            )
+        return value
+
+    @field_validator("factors", "audiences", "sms_countries")
+    @classmethod
+    def _there_is_at_least_one(cls, value: Any) -> Any:
+        if not value:
+            raise ValueError("name at least one")
+        return value
+
     @field_validator("fetch_private_hosts")
     @classmethod
     def _private_hosts_are_names_or_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -369,6 +395,10 @@ def load(**given: Any) -> Settings:
     """The settings of this process; raises `BadSetting` with a sentence an operator can act on."""
     try:
         return Settings(**given)
+    except SettingsError as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        told = f"IDP_{name[1].upper()}" if name else "A setting"
+        raise BadSetting(f'The provider cannot start.\n{told}: write it as JSON, a list as ["one", "two"]') from None
     except ValidationError as error:
         lines = [_sentence(problem) for problem in error.errors()]
         raise BadSetting("The provider cannot start.\n" + "\n".join(lines)) from None

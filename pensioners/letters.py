@@ -44,7 +44,9 @@ ADDRESS_SIZES = (*BODY_SIZES, 7, 6)
 SMALL, LARGE, CODE = 9.5, 14, 25
 LEADING = 1.27
 QR = 36 * mm
-FRAME = QR + 4 * mm
+MARGIN = 5 * mm
+"""Around the QR code: four of its modules at least, or cameras do not find it (ISO/IEC 18004 §6.3.8)."""
+FRAME = QR + 2 * MARGIN
 
 STEPS = 5
 
@@ -157,7 +159,7 @@ class Page:
     def _code(self) -> None:
         """The code in large groups; the QR code stands beside it in the same frame."""
         self._frame_top = self._y
-        inner, width = LEFT + 4 * mm, RIGHT - LEFT - QR - 10 * mm
+        inner, width = LEFT + 4 * mm, RIGHT - LEFT - FRAME - 6 * mm
         self._y += 2.5 * mm
         self._paragraph(self._text("letter.code_label"), left=inner, width=width)
         self._paragraph(activation_code.show(self._letter.code), left=inner, width=width, font=BOLD, size=CODE)
@@ -199,7 +201,7 @@ class Page:
         canvas.setLineWidth(1)
         canvas.rect(LEFT, HEIGHT - self._frame_top - FRAME, RIGHT - LEFT, FRAME)
         matrix = segno.make(enrolment_address(self._letter.code), error="m", micro=False).matrix
-        left, top, module = RIGHT - QR - 2 * mm, HEIGHT - self._frame_top - 2 * mm, QR / len(matrix)
+        left, top, module = RIGHT - QR - MARGIN, HEIGHT - self._frame_top - MARGIN, QR / len(matrix)
         for row, line in enumerate(matrix, start=1):
             for start, end in _runs(line):
                 canvas.rect(left + start * module, top - row * module, (end - start) * module, module, stroke=0, fill=1)

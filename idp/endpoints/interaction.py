@@ -112,7 +112,7 @@ def cancel(interaction_id: str) -> Response:
             flow = page[0]
             flow.steps[0].undo(interaction)
             _undo_after(interaction, flow, flow.steps[0])
-            interaction.goal = DEFAULT_GOAL
+            interaction.goal, interaction.notices = DEFAULT_GOAL, []
             interaction.notify("info", Text("cancel.done"))
         return follow(interaction)
 

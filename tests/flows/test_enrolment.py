@@ -382,6 +382,7 @@ def test_cancel_asks_first_and_forgets(visitor: Visitor) -> None:
 
     assert "sign_in/credentials" in ended.url
     assert ended.says("cancel.done")
+    assert not ended.says("enrol.resume")
     again = visitor.identify(visitor.open("/enrol"), person)
     assert "user-data" in again.url
     assert person.email not in again.text

@@ -4,10 +4,13 @@ import re
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from visitor import Visitor
 
 from idp import pages
 from idp import session as sessions
+from idp.db import db
 from idp.store import StoreUnavailable
 
 INSIDE = re.compile(r"Traceback|File &|sqlalchemy|psycopg|werkzeug|flask|RuntimeError|secret-detail", re.IGNORECASE)
@@ -74,6 +77,23 @@ def test_an_unexpected_error_shows_a_reference_and_nothing_else(
     assert reference
     logged = capsys.readouterr()
     assert " ".join(reference.groups()) in logged.out + logged.err
+
+
+@pytest.mark.parametrize("trouble", [OperationalError("SELECT 1", {}, Exception("secret-detail")), PoolTimeout()])
+def test_a_database_that_does_not_answer_is_503(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    def down(*_: object, **__: object) -> None:
+        raise trouble
+
+    visitor = Visitor(app)
+    page = visitor.open("/signin")
+    monkeypatch.setattr(db.session, "scalar", down)
+
+    for answered in (visitor.open("/enrol"), visitor.give_password(page, "756.1234.5678.97")):
+        assert answered.status == 503
+        assert answered.response.headers["Retry-After"] == "30"
+        assert not INSIDE.search(answered.text)
 
 
 def test_a_store_that_does_not_answer_is_503(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

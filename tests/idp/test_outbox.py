@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,10 @@ import time_machine
 from sqlalchemy import select
 from sqlalchemy import update
 
+from idp import create_app
 from idp import gsm
 from idp import outbox
+from idp.claims_source import NoClaims
 from idp.clock import now
 from idp.db import db
 from idp.db import transaction
@@ -30,6 +33,7 @@ from idp.provider import provider
 from idp.sender import LEASE
 from idp.sender import Sender
 from idp.settings import BadSetting
+from idp.settings import Settings
 from idp.texts import LANGUAGES
 from idp.texts import Text
 
@@ -225,6 +229,9 @@ def test_a_fund_whose_name_bursts_the_sms_stops_the_start(app, monkeypatch, fund
 
     with pytest.raises(BadSetting, match="IDP_FUND"):
         outbox.refuse_long_sms()
+    settings = Settings(issuer="http://localhost:8400", secret=secrets.token_urlsafe(48), fund=fund)
+    with pytest.raises(BadSetting, match="IDP_FUND"):
+        create_app(settings, claims_source=NoClaims())
     with pytest.raises(ValueError, match=r"SMS|alphabet"):
         write_sms()
 

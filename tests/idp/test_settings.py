@@ -28,6 +28,11 @@ def test_an_issuer_and_a_secret_are_enough() -> None:
     ("given", "name", "remedy"),
     [
         ({"secret": None}, "IDP_SECRET", "make one with"),
+        ({"database_url": "mysql://idp@db/idp"}, "IDP_DATABASE_URL", "postgresql://user:password@host/name"),
+        ({"database_url": "idp:pw@db"}, "IDP_DATABASE_URL", "postgresql://user:password@host/name"),
+        ({"database_url": "postgresql://idp:x@geheim:1x23@db/idp"}, "IDP_DATABASE_URL", "%40"),
+        ({"factors": ()}, "IDP_FACTORS", "at least one"),
+        ({"audiences": ()}, "IDP_AUDIENCES", "at least one"),
         ({"secret": "short"}, "IDP_SECRET", "too weak"),
         ({"secret": "a" * 64}, "IDP_SECRET", "too weak"),
         ({"issuer": None}, "IDP_ISSUER", "it is not set"),
@@ -69,6 +74,23 @@ def test_the_sentence_of_a_mistake_does_not_repeat_the_secret() -> None:
         load(issuer="https://login.fund.example", secret="hunter2")
 
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_wrong_address_of_the_database_repeats_no_password() -> None:
+    with pytest.raises(BadSetting) as told:
+        load(**GOOD, database_url="postgresql://idp:x@geheim:1x23@db/idp")
+    assert "geheim" not in str(told.value)
+    assert "1x23" not in str(told.value)
+
+
+def test_the_spelling_of_hosting_providers_is_understood() -> None:
+    assert load(**GOOD, database_url="postgres://idp:pw@db/idp").database_url == "postgresql://idp:pw@db/idp"
+
+
+def test_a_list_that_is_no_json_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDP_FACTORS", "sms")
+    with pytest.raises(BadSetting, match=r'IDP_FACTORS: write it as JSON, a list as \["one", "two"\]'):
+        load(**GOOD)
 
 
 @pytest.mark.parametrize("issuer", ["http://localhost:8400", "http://127.0.0.1:8400", "http://[::1]:8400"])

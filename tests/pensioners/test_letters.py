@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import segno
 import services
 import time_machine
 from flask import Flask
@@ -178,6 +179,13 @@ def test_the_qr_code_opens_step_1_with_only_the_code_filled_in(
     read = tool("zbarimg", "--quiet", "--raw", tmp_path / "page-1.png")
 
     assert read.strip() == f"http://localhost:8400/enrol?act={CODE}"
+
+
+def test_around_the_qr_code_four_of_its_modules_are_empty() -> None:
+    """ISO/IEC 18004 §6.3.8: or cheap cameras do not find it."""
+    modules = len(segno.make(letters.enrolment_address(CODE), error="m", micro=False).matrix)
+
+    assert 4 * letters.QR / modules <= letters.MARGIN
 
 
 @pytest.mark.parametrize("language", ["fr", "de", "it", "en"])
