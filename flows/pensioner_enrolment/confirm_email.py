@@ -49,7 +49,8 @@ class ConfirmEmail(Step):
         with transaction():
             code = one_time_codes.issue(ENROL_EMAIL, interaction.id, email)
             if used:
-                outbox.mail("exists", email, person.language, lives=ENROL_EMAIL.seconds, not_me=False)
+                owner = accounts.by_email(email)
+                outbox.mail("exists", email, owner.language if owner else person.language, lives=ENROL_EMAIL.seconds)
             else:
                 outbox.mail(
                     "enrol_code",

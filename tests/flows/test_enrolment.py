@@ -225,6 +225,9 @@ def test_an_address_that_has_an_account_gets_another_mail_and_no_code(visitor: V
 
     assert "confirm-email" in page.url
     assert names(member.email) == ["exists"]
+    mail = messages(member.email)[0]
+    assert mail["language"] == "fr-CH", "the language of whom it reaches, not of who typed the address"
+    assert provider.texts.text("fr", "mail.not_me") in mail["text"]
     assert not re.search(r"\b\d{6}\b", messages(member.email)[0]["text"])
     assert visitor.answer(page, code="123456").says("code.err.wrong")
     assert account_count() == 1
