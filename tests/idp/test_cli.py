@@ -34,7 +34,18 @@ def test_help_needs_no_settings_and_names_every_command() -> None:
 
     assert done.returncode == 0
     commands = re.findall(r"^  ([a-z]+) ", done.stdout.partition("Commands:")[2], re.MULTILINE)
-    assert commands == ["serve", "migrate", "doctor", "flows", "secret", "keys", "audit", "register", "clients"]
+    assert commands == [
+        "serve",
+        "migrate",
+        "doctor",
+        "flows",
+        "secret",
+        "keys",
+        "audit",
+        "register",
+        "accounts",
+        "clients",
+    ]
 
 
 @pytest.mark.parametrize("group", ["keys", "audit", "register", "clients", "serve", "migrate", "doctor"])
