@@ -58,6 +58,8 @@ class Chromium:
             with contextlib.suppress(Error):
                 if refuse and "/consent/" in page.url:
                     page.click("main a[href*='/cancel']")
+                elif page.url.endswith("/cancel"):
+                    page.click("main button.danger")
                 else:
                     _press(page)
             page.wait_for_timeout(200)
