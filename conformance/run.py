@@ -27,8 +27,8 @@ LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
 FORGETS = "user-rejects-authentication"
-IGNORES = "auth-req-id-expired"
-"""The module in which the person does not answer."""
+TOLD, REJECT, IGNORE = "TellUserTo", "TellUserToReject", "TellUserToIgnore"
+"""How the suite asks the person at the other device to do something; CIBA modules wait until it has."""
 
 
 def main() -> int:
@@ -88,6 +88,7 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
     begun, run, rotated = time.monotonic(), suite.start(made, module), False
     browser = Chromium() if plan.chromium or plan.confirms else None
     visited: set[str] = set()
+    obeyed = 0
     info: dict[str, Any] = {}
     while time.monotonic() - begun < LONGEST:
         info = suite.info(run)
@@ -100,7 +101,7 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
             suite.go(run)
         if browser and info["status"] == "WAITING":
             if plan.confirms:
-                _confirm(module["testModule"], provider, browser)
+                obeyed = _obey(suite, run, obeyed, provider, browser)
             else:
                 _visit(suite, run, visited, browser)
         time.sleep(0.4)
@@ -119,11 +120,15 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
     }
 
 
-def _confirm(module: str, provider: Provider, browser: Chromium) -> None:
-    """What a person does who reads their mails."""
-    code = provider.mailbox.next_code()
-    if code is not None and IGNORES not in module:
-        browser.confirm(code, refuse=FORGETS in module)
+def _obey(suite: Suite, run: str, obeyed: int, provider: Provider, browser: Chromium) -> int:
+    """What a person does who reads their mails and does as they are told; how often they have done so."""
+    told = [entry["src"] for entry in suite.log(run) if entry["src"].startswith(TOLD)]
+    code = provider.mailbox.next_code() if len(told) > obeyed else None
+    if code is None:
+        return obeyed
+    if not told[obeyed].startswith(IGNORE):
+        browser.confirm(code, refuse=told[obeyed].startswith(REJECT))
+    return obeyed + 1
 
 
 def _visit(suite: Suite, run: str, visited: set[str], browser: Chromium) -> None:

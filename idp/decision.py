@@ -73,7 +73,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
         return _finish(interaction, _refuse(request, error))
     if not pushed.use_up(request):
         return _finish(interaction, errors.client_error("pushed request answered before"))
-    session, is_new = _session(account, proofs, before)
+    session, is_new = _session(interaction, account, proofs, before)
     try:
         response = _answer(request, client, account, session, proofs)
     except OAuth2Error as error:  # a key to encrypt to cannot be had
@@ -241,16 +241,19 @@ def _id_token(
     )
 
 
-def _session(account: Account, proofs: list[Proof], before: Session | None) -> tuple[Session, bool]:
+def _session(
+    interaction: Interaction, account: Account, proofs: list[Proof], before: Session | None
+) -> tuple[Session, bool]:
     """The session to go on with, and whether it is a new one.
 
     A silent sign-in keeps it as it is. After new proofs it begins anew under a new id (ASVS V7.2.4), joining what was
     proven before by the same person.
     """
-    known = before.proofs if before is not None and before.account_id == account.id else []
-    if before is not None and known and all(proof in known for proof in proofs):
-        return before, False
-    newest = {proof.method: proof for proof in sorted([*known, *proofs], key=lambda proof: proof.at)}
+    same = before if before is not None and before.account_id == account.id else None
+    if same is not None and not interaction.proven_at:
+        return same, False
+    joined = [*same.proofs, *proofs] if same is not None else proofs
+    newest = {proof.method: proof for proof in sorted(joined, key=lambda proof: proof.at)}
     return sessions.start(account, list(newest.values()), before=before), True
 
 
@@ -271,7 +274,7 @@ def _end_visit(interaction: Interaction, before: Session | None) -> Response:
     if account is None or not assurance.reaches(proofs, demanded(None, None)):
         return _finish(interaction, responses.go("/signin"))
     response = _way_on()
-    session, is_new = _session(account, proofs, before)
+    session, is_new = _session(interaction, account, proofs, before)
     sessions.keep(session, response, renew=is_new)
     _record("sign_in", session, before, None)
     return _finish(interaction, response)

@@ -12,6 +12,7 @@ from oidc import answer
 from oidc import authorize
 from oidc import change
 from oidc import redeem
+from oidc import request_of
 from oidc import sign_in
 from sqlalchemy import update
 from visitor import Visitor
@@ -94,6 +95,23 @@ def test_a_planted_id_never_becomes_signed_in(app: Flask) -> None:
     thief = Visitor(app)
     thief.browser.set_cookie("idp_session", planted)
     assert not is_signed_in(thief)
+
+
+def test_whoever_proves_themselves_again_within_the_same_second_gets_another_id(app: Flask) -> None:
+    """ASVS V7.2.4; proofs count whole seconds."""
+    client, person, visitor = a_client(), a_member(), Visitor(app)
+    with time_machine.travel(now(), tick=False):
+        sign_in(visitor.browser, only_account())
+        first = visitor.browser.get_cookie("idp_session")
+        page = visitor.sign_in(person, visitor.open("/authorize", **request_of(client, prompt="login")))
+        second = visitor.browser.get_cookie("idp_session")
+
+        assert "code" in answer(page.response)
+        assert first is not None
+        assert second is not None
+        assert second.value != first.value
+        assert "code" in answer(authorize(visitor.browser, client, prompt="none"))
+        assert visitor.browser.get_cookie("idp_session") == second
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(app: Flask, visitor: Visitor) -> None:
