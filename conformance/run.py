@@ -5,6 +5,7 @@ that was interrupted goes on where it stopped; `--again` begins anew.
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -27,8 +28,8 @@ LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
 FORGETS = "user-rejects-authentication"
-TOLD, REJECT, IGNORE = "TellUserTo", "TellUserToReject", "TellUserToIgnore"
-"""How the suite asks the person at the other device to do something; CIBA modules wait until it has."""
+TURN = re.compile(r"TellUserTo|waiting for user to")
+"""How the log says that it is the person's turn, at the other device; CIBA modules try other things before."""
 
 
 def main() -> int:
@@ -122,13 +123,13 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
 
 def _obey(suite: Suite, run: str, obeyed: int, provider: Provider, browser: Chromium) -> int:
     """What a person does who reads their mails and does as they are told; how often they have done so."""
-    told = [entry["src"] for entry in suite.log(run) if entry["src"].startswith(TOLD)]
+    told = [line for entry in suite.log(run) if TURN.search(line := f"{entry.get('src')} {entry.get('msg')}")]
     code = provider.mailbox.next_code() if len(told) > obeyed else None
     if code is None:
         return obeyed
-    if not told[obeyed].startswith(IGNORE):
-        browser.confirm(code, refuse=told[obeyed].startswith(REJECT))
-    return obeyed + 1
+    if "Ignore" not in told[-1]:
+        browser.confirm(code, refuse="reject" in told[-1].lower())
+    return len(told)
 
 
 def _visit(suite: Suite, run: str, visited: set[str], browser: Chromium) -> None:

@@ -287,6 +287,7 @@ def interaction_of(client: Client, account: Account, *proofs: Proof, **changes: 
     request = parse(params, find_client)
     interaction = interactions.begin("sign_in", request=request, client_id=client.client_id, session=None)
     interaction.account_id, interaction.proofs = account.id, list(proofs)
+    interaction.proven_at = {proof.method: float(proof.at) for proof in proofs}
     return interaction
 
 
@@ -381,7 +382,7 @@ def test_proofs_from_before_an_end_all_do_not_count(app: Flask) -> None:
 def test_proofs_of_a_session_that_was_signed_out_meanwhile_do_not_count(app: Flask) -> None:
     """Security row 2.36."""
     interaction = interaction_of(a_client(), an_account(), *both(epoch() - 5))
-    interaction.sid = "the-session-they-came-from"
+    interaction.sid, interaction.proven_at = "the-session-they-came-from", {}
 
     assert decided(app, interaction)["error"] == "login_required"
 
