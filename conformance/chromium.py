@@ -57,9 +57,7 @@ class Chromium:
         while time.monotonic() < deadline and not page.url.startswith((f"{pages.OP}/device/done", pages.REFUSED)):
             with contextlib.suppress(Error):
                 if refuse and "/consent/" in page.url:
-                    page.click("main a[href*='/cancel']")
-                elif page.url.endswith("/cancel"):
-                    page.click("main button.danger")
+                    page.click("main button[formaction*='/cancel']")
                 else:
                     _press(page)
             page.wait_for_timeout(200)
