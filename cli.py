@@ -28,6 +28,7 @@ from idp import drawing
 from idp import logs
 from idp import schema
 from idp import serve as server
+from idp import setting_mistakes
 from idp.clock import now
 from idp.db import db
 from idp.provider import provider
@@ -94,6 +95,8 @@ def _with_app(callback: Callable[..., Any], any_schema: bool) -> Callable[..., A
             return callback(*args, **kwargs)
         app = open_app()
         with app.app_context():
+            if not any_schema:
+                setting_mistakes.refuse(app.extensions["idp"].settings)
             if not any_schema and not schema.is_current(db.engine):
                 raise Refused("IDP_DATABASE_URL: the database has an old schema, or none. Run: idp migrate")
             return callback(*args, **kwargs)

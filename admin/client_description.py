@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from idp import profiles
 from idp.assurance import ACR_VALUES
+from idp.audience import AudienceName
 from idp.client_fields import MOST
 from idp.client_metadata import CONTRADICTION
 from idp.client_metadata import ClientMetadata
@@ -47,7 +48,7 @@ class ClientDescription(ClientMetadata):
     require_pkce: bool = True
     first_party: bool = False
     is_default: bool = Field(default=False, alias="default")
-    audience: str | None = None
+    audience: AudienceName | None = None
     minimum_acr: str | None = None
     resources: tuple[str, ...] = Field(default=(), max_length=MOST)
     authorization_details_types: tuple[str, ...] = Field(default=(), max_length=MOST)

@@ -31,6 +31,7 @@ from idp.flow import Refused
 from idp.flow import Step
 from idp.flow import offered_flows
 from idp.interaction import Interaction
+from idp.languages import LANGUAGES
 from idp.models import Account
 from idp.models import Authenticator
 from idp.models import Client
@@ -38,7 +39,6 @@ from idp.provider import provider
 from idp.step_page import blame
 from idp.step_page import render
 from idp.step_page import stored_form
-from idp.texts import LANGUAGES
 from idp.texts import Text
 
 from .factors import offered

@@ -19,7 +19,7 @@ from . import client_rules as rules
 from .assurance import ACR_VALUES
 from .client_fields import ClientFields
 from .client_rules import Policy
-from .texts import LANGUAGES
+from .languages import LANGUAGES
 
 CONTRADICTION = "contradiction"
 """The type of an error whose text is constant and of safe characters."""

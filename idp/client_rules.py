@@ -24,10 +24,10 @@ from .claims import SCOPES
 from .client_fields import ClientFields
 from .client_keys import MAX_KEYS
 from .grants import GRANTS
+from .languages import LANGUAGES
 from .provider import provider
 from .request_rules import RESPONSE_TYPES
 from .request_rules import offered_response_types
-from .texts import LANGUAGES
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")

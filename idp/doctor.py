@@ -23,6 +23,7 @@ from keys import WrongKey
 
 from . import channels
 from . import schema
+from . import setting_mistakes
 from .clock import now
 from .db import db
 from .message import Channel
@@ -96,6 +97,14 @@ def ask_issuer() -> str:
             f"the name {parts.hostname} is not known here", "enter it in the DNS, or mend IDP_ISSUER", "warning"
         ) from None
     return f"{settings.issuer} ({settings.environment})"
+
+
+def ask_settings() -> str:
+    """Every setting is one that somebody reads, and the fund's words are the fund's own."""
+    found = list(setting_mistakes.mistakes(provider.settings))
+    if found:
+        raise Ailing("\n".join(found), "mend these settings; idp serve refuses to start until then")
+    return "all known, none left to the demonstration"
 
 
 def ask_secret() -> str:
@@ -199,6 +208,7 @@ def ask_keys() -> str:
 
 
 QUESTIONS: dict[str, Callable[[], str]] = {
+    "settings": ask_settings,
     "issuer": ask_issuer,
     "database": ask_database,
     "schema": ask_schema,

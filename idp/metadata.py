@@ -18,12 +18,12 @@ from .claims import SCOPES
 from .client_fields import DeliveryMode
 from .grants import GRANTS
 from .grants.jwt_bearer import JwtBearerGrant
+from .languages import LANGUAGES
 from .provider import provider
 from .request_rules import PROMPTS
 from .request_rules import offered_response_types
 from .response import MODES
 from .response import SIGNED
-from .texts import LANGUAGES
 from .texts import TAGS
 
 FOR_CERTIFICATES = (

@@ -22,12 +22,12 @@ from sqlalchemy import event
 from . import gsm
 from .clock import now
 from .db import db
+from .languages import LANGUAGES
 from .models import OutboxMessage
 from .provider import provider
 from .sender import Sender
 from .sender import poke
 from .settings import BadSetting
-from .texts import LANGUAGES
 from .texts import TAGS
 from .user_agent import browser_and_system
 

@@ -29,11 +29,11 @@ from .client_metadata import ClientMetadata
 from .client_rules import CIBA
 from .client_rules import Policy
 from .db import transaction
+from .languages import LANGUAGES
 from .models import Client
 from .provider import provider
 from .redirects import BadAddress
 from .server import find_client
-from .texts import LANGUAGES
 
 PURPOSE = "registration_access_token"
 MAX_LENGTH = 128

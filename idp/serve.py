@@ -32,6 +32,7 @@ from . import backchannel_logout
 from . import channels
 from . import one_time_codes
 from . import schema
+from . import setting_mistakes
 from . import throttle
 from .clock import now
 from .db import db
@@ -66,6 +67,7 @@ def check(app: Flask) -> None:
     if app.debug and not settings.development:
         raise CannotServe("FLASK_DEBUG: debugging shows secrets to visitors; unset it.")
     check_secret_files(SECRETS_FOLDER)
+    setting_mistakes.refuse(settings)
     channels.choose(settings)
     with app.app_context():
         try:

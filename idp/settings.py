@@ -17,6 +17,7 @@ from typing import Any
 from typing import Literal
 from urllib.parse import urlsplit
 
+import phonenumbers
 from pydantic import Field
 from pydantic import SecretStr
 from pydantic import ValidationError
@@ -31,7 +32,9 @@ from sqlalchemy.exc import ArgumentError
 
 from .assertion_issuer import AssertionIssuer
 from .assurance import ACR_VALUES
+from .audience import Audience
 from .details_type import DetailsType
+from .languages import LANGUAGES
 from .protected_resource import ProtectedResource
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -58,7 +61,7 @@ class Settings(BaseSettings):
     issuer: str
     """The provider's address exactly as clients see it, without a slash at the end: `https://login.fund.ch`."""
     secret: SecretStr
-    """The root of all keys, 32 random bytes or more: `python -c "import secrets; print(secrets.token_urlsafe(48))"`."""
+    """The root of all keys, 32 random bytes or more; `idp secret` prints a good one."""
     old_secrets: tuple[SecretStr, ...] = ()
     """Roots used before; what they sealed can still be opened and is sealed anew as it is written."""
     trusted_proxies: int = Field(default=0, ge=0, le=5)
@@ -127,7 +130,7 @@ class Settings(BaseSettings):
     """The fund's public site: the way back from the signed-out page."""
     help_phone: str = "061 555 01 23"
     """The telephone number people may call."""
-    help_hours: dict[str, str] = Field(
+    help_hours: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=lambda: {
             "de": "Mo–Fr 9–12 Uhr, 13.30–16 Uhr",
             "fr": "lu–ve 9h–12h, 13h30–16h",
@@ -135,14 +138,14 @@ class Settings(BaseSettings):
             "en": "Mon–Fri 9–12, 13:30–16",
         }
     )
-    """The hours of the telephone, per language."""
+    """The hours of the telephone: one text, or JSON with one per language."""
     default_language: Literal["de", "fr", "it", "en"] = "de"
     """The language when nobody said one."""
     theme: dict[str, str] = Field(default_factory=dict)
     """Colours of the fund (brand, brand_strong, on_brand, link); refused below a contrast of 4.5."""
-    audiences: tuple[dict[str, Any], ...] = ({"name": "member"},)
+    audiences: tuple[Audience, ...] = (Audience(name="member"),)
     """The entries of the choice page: `{"name": "member"}` and external ones `{"name": "employer", "url": "https://…"}`;
-    skipped when there is only one."""
+    skipped when there is only one. The names are those of `idp/audience.py`."""
     terms_version: str = Field(default="2026-01", min_length=1)
     """The version of the terms of use, noted with each account; change it together with their words."""
     enrol_identifier: Literal["ahv", "ahv_or_email"] = "ahv_or_email"
@@ -258,12 +261,15 @@ class Settings(BaseSettings):
         """The issuer's host, as it stands in the last line of an SMS."""
         return urlsplit(self.issuer).hostname or ""
 
-    @field_validator("fund", mode="before")
+    @field_validator("fund", "help_hours", mode="before")
     @classmethod
-    def _one_name_for_all_languages(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return json.loads(value) if value.startswith("{") else dict.fromkeys(("de", "fr", "it", "en"), value)
-        return value
+    def _one_text_for_all_languages(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value.startswith("{") else dict.fromkeys(LANGUAGES, value)
+        except ValueError:
+            raise ValueError('write it as one text, or as JSON: {"de": "…", "fr": "…", "it": "…", "en": "…"}') from None
 
     @field_validator("issuer")
     @classmethod
@@ -302,6 +308,29 @@ class Settings(BaseSettings):
             raise ValueError("name at least one")
         return value
 
+    @field_validator("sms_countries")
+    @classmethod
+    def _countries_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [each for each in value if each not in phonenumbers.SUPPORTED_REGIONS]
+        if unknown:
+            good = ", ".join(sorted(phonenumbers.SUPPORTED_REGIONS))
+            raise ValueError(f"{', '.join(map(repr, unknown))}: not among the countries to choose from: {good}")
+        return value
+
+    @field_validator("audiences")
+    @classmethod
+    def _each_audience_once(cls, value: tuple[Audience, ...]) -> tuple[Audience, ...]:
+        if len({each.name for each in value}) < len(value):
+            raise ValueError("name each entry once")
+        return value
+
+    @field_validator("fund", "help_hours")
+    @classmethod
+    def _there_is_one_for_each_language(cls, value: dict[str, str]) -> dict[str, str]:
+        if set(value) != set(LANGUAGES) or not all(text.strip() for text in value.values()):
+            raise ValueError('write it in each of the four languages: {"de": "…", "fr": "…", "it": "…", "en": "…"}')
+        return value
+
     @field_validator("fetch_private_hosts")
     @classmethod
     def _private_hosts_are_names_or_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -333,9 +362,7 @@ class Settings(BaseSettings):
     @classmethod
     def _secret_is_strong(cls, value: SecretStr) -> SecretStr:
         if _entropy_bits(value.get_secret_value()) < 128:
-            raise ValueError(
-                'it is too weak; make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
-            )
+            raise ValueError("it is too weak; take what this prints: idp secret")
         return value
 
     @field_validator("mtls_base")
@@ -382,9 +409,9 @@ class Settings(BaseSettings):
                 "mail_channel/sms_channel: outbox shows codes to everybody and is for development only; "
                 "set IDP_MAIL_CHANNEL=smtp and IDP_SMS_CHANNEL=sms_http or smpp"
             )
-        if self.profile == "conformance" and not _is_test_host(host or ""):
+        if self.profile == "conformance" and not is_test_host(host or ""):
             raise ValueError("profile: conformance is refused for this issuer; it exists for the official suite only")
-        if self.second_factor == "off" and not _is_test_host(host or ""):
+        if self.second_factor == "off" and not is_test_host(host or ""):
             raise ValueError("second_factor: off is refused for this issuer; it exists for conformance tests only")
         if len(self.sms_sender) > 11:
             raise ValueError("sms_sender: at most 11 characters")
@@ -409,12 +436,18 @@ def _sentence(problem: Any) -> str:
     if not problem["loc"]:
         name, _, message = message.partition(": ")
     else:
-        name = str(problem["loc"][0])
-    if problem["type"] == "missing":
+        name, *inner = problem["loc"]
+        message = "".join(f"{_place(part)}: " for part in inner) + message
+    if problem["type"] == "missing" and len(problem["loc"]) == 1:
         message = "it is not set"
         if name == "secret":
-            message += '; make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+            message += "; take what this prints: idp secret"
     return f"  IDP_{name.upper()}: {message}."
+
+
+def _place(part: str | int) -> str:
+    """A part of a list or table, as people count."""
+    return f"entry {part + 1}" if isinstance(part, int) else part
 
 
 def _entropy_bits(text: str) -> float:
@@ -423,5 +456,6 @@ def _entropy_bits(text: str) -> float:
     return -sum(n * math.log2(n / len(text)) for n in counts.values()) if text else 0.0
 
 
-def _is_test_host(host: str) -> bool:
+def is_test_host(host: str) -> bool:
+    """Whether nobody but those who try the provider out can come there."""
     return host in LOOPBACK or host.endswith(".test") or host == "localhost.emobix.co.uk"

@@ -26,11 +26,11 @@ from babel.messages.pofile import read_po
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
+from .languages import LANGUAGES
 from .settings import Settings
 
 log = structlog.get_logger("texts")
 
-LANGUAGES = ("de", "fr", "it", "en")
 PSEUDO = "zz"
 """Every text in ⟦brackets⟧ and a third longer: shows what does not come from a catalogue, and what does not fit."""
 TAGS = {"de": "de-CH", "fr": "fr-CH", "it": "it-CH", "en": "en", PSEUDO: "en-x-pseudo"}

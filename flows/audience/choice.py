@@ -55,4 +55,4 @@ class Choice(Step):
 
 
 def _own_entries() -> set[str]:
-    return {str(entry["name"]) for entry in provider.settings.audiences if not entry.get("url")}
+    return {entry.name for entry in provider.settings.audiences if not entry.url}

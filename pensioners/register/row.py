@@ -11,6 +11,7 @@ from functools import cache
 from babel import Locale
 
 from idp import email_address
+from idp.languages import LANGUAGES
 
 from .. import ahv_number
 from ..models import STATUSES
@@ -33,7 +34,6 @@ COLUMNS = (
 )
 OPTIONAL = frozenset({"salutation", "street", "postcode", "country", "email", "entitlement"})
 """What may be empty; no country means Switzerland."""
-LANGUAGES = ("de", "fr", "it", "en")
 LONGEST = 200
 OLDEST_YEARS = 125
 

@@ -62,6 +62,7 @@ def test_every_profile_can_be_chosen(profile: str) -> None:
         ({"resources": ["https://api.example/#x"]}, "resources"),
         ({"token_exchange_audiences": ["a\x00"]}, "token_exchange_audiences"),
         ({"access_token_format": "saml"}, "access_token_format"),
+        ({"audience": "employers"}, "audience: .*employer"),
         ({"response_types": ["code id_token"]}, "grant type implicit"),
         (
             {"response_types": ["code id_token"], "grant_types": ["authorization_code", "implicit"]},

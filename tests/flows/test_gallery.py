@@ -13,9 +13,9 @@ from visitor import Visitor
 from idp.clock import now
 from idp.db import db
 from idp.flow import offered_flows
+from idp.languages import LANGUAGES
 from idp.models import Account
 from idp.settings import Settings
-from idp.texts import LANGUAGES
 from idp.texts import PSEUDO
 from idp.texts import TAGS
 from wsgi import create_app

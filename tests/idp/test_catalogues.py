@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -14,7 +15,8 @@ from jinja2 import Environment
 from jinja2 import nodes
 
 from idp import gsm
-from idp.texts import LANGUAGES
+from idp.audience import AudienceName
+from idp.languages import LANGUAGES
 from idp.texts import Texts
 
 ROOT = Path(__file__).parents[2]
@@ -256,6 +258,11 @@ def test_the_reading_of_the_source_finds_what_is_missing_and_what_is_unused(tmp_
     assert sorted(key.partition(" ")[0] for key in missing) == ["f.absent", "f.gone", "mail.hello.b"]
     assert unused_keys(tmp_path, used + unused) == unused
     assert r"f\.err\.[a-z0-9_.]+" in "".join(missing_keys(tmp_path, ["f.other"]))
+
+
+@pytest.mark.parametrize("name", get_args(AudienceName))
+def test_every_entry_of_the_choice_page_has_its_word(name: str) -> None:
+    assert f"start.{name}" in ALL["de"]
 
 
 def test_no_text_is_left_that_nothing_says() -> None:

@@ -63,6 +63,19 @@ def test_a_missing_setting_is_one_sentence(command: list[str]) -> None:
     assert done.stdout == ""
 
 
+def test_no_letter_is_written_with_words_of_the_demonstration(environment: dict[str, str]) -> None:
+    production = {"IDP_ENVIRONMENT": "production", "IDP_ISSUER": "https://login.fund.example"}
+    real = {"IDP_MAIL_CHANNEL": "smtp", "IDP_SMS_CHANNEL": "sms_http", "IDP_HELP_PHONE": "044 000 00 00"}
+    idp("migrate", environment=environment)
+
+    issue = ("register", "codes", "issue", "--campaign", "a", "--output", "codes.csv", "--letters", "letters.pdf")
+    done = idp(*issue, environment={**environment, **production, **real})
+
+    assert done.returncode == 2
+    assert "IDP_FUND: set the fund's name" in done.stderr
+    assert "IDP_HELP_PHONE" not in done.stderr
+
+
 @pytest.mark.parametrize("command", [["keys", "list"], ["clients", "list"], ["audit", "verify"]])
 def test_an_old_schema_names_the_command_that_mends_it(command: list[str], environment: dict[str, str]) -> None:
     done = idp(*command, environment=environment)

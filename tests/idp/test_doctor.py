@@ -50,8 +50,17 @@ def test_a_healthy_provider_has_nothing_bad(app: Flask) -> None:
     assert [each for each in findings if each.state != "good"] == []
     assert doctor.is_healthy(findings)
     assert {each.part for each in findings} == {
-        *("issuer", "database", "schema", "secret", "keys", "store", "mail", "SMS", "clock")
+        *("settings", "issuer", "database", "schema", "secret", "keys", "store", "mail", "SMS", "clock")
     }
+
+
+def test_settings_that_nobody_reads_are_bad(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDP_REDIS_ULR", "redis://store")
+
+    found = finding(app, "settings")
+
+    assert found.state == "bad"
+    assert "IDP_REDIS_ULR: there is no such setting. Did you mean IDP_REDIS_URL?" in found.text
 
 
 def test_asking_leaves_nothing_behind(app: Flask) -> None:

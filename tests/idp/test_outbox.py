@@ -23,6 +23,7 @@ from idp.claims_source import NoClaims
 from idp.clock import now
 from idp.db import db
 from idp.db import transaction
+from idp.languages import LANGUAGES
 from idp.message import Channel
 from idp.message import Permanent
 from idp.message import Temporary
@@ -34,7 +35,6 @@ from idp.sender import LEASE
 from idp.sender import Sender
 from idp.settings import BadSetting
 from idp.settings import Settings
-from idp.texts import LANGUAGES
 from idp.texts import Text
 
 ROSA = "rosa.keller@example.org"

@@ -17,7 +17,7 @@ from wtforms import RadioField
 from wtforms import StringField
 from wtforms import validators
 
-from idp.texts import LANGUAGES
+from idp.languages import LANGUAGES
 from idp.texts import PSEUDO
 from idp.texts import TAGS
 from idp.texts import Text

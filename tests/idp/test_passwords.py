@@ -11,9 +11,9 @@ from argon2 import PasswordHasher
 from flask import Flask
 
 from idp import passwords
+from idp.languages import LANGUAGES
 from idp.passwords import Busy
 from idp.provider import provider
-from idp.texts import LANGUAGES
 from idp.texts import Text
 from keys import Vault
 

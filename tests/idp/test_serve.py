@@ -47,13 +47,14 @@ def idp(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("wrong", "named", "remedy"),
     [
-        ({"IDP_SECRET": ""}, "IDP_SECRET", "make one with"),
+        ({"IDP_SECRET": ""}, "IDP_SECRET", "idp secret"),
+        ({"IDP_SMTP_PASWORD": "x"}, "IDP_SMTP_PASWORD", "Did you mean IDP_SMTP_PASSWORD?"),
         ({"IDP_ISSUER": "http://login.fund.example"}, "IDP_ISSUER", "use https"),
         ({"FLASK_DEBUG": "1", "IDP_ENVIRONMENT": "production"}, "IDP_MAIL_CHANNEL", "smtp"),
         ({"IDP_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}, "IDP_DATABASE_URL", "Start it"),
         ({}, "IDP_DATABASE_URL", "idp migrate"),
     ],
-    ids=["secret", "issuer", "channels", "database", "schema"],
+    ids=["secret", "unknown", "issuer", "channels", "database", "schema"],
 )
 def test_it_refuses_to_start_with_a_sentence(tmp_path: Path, wrong: dict[str, str], named: str, remedy: str) -> None:
     done = idp("serve", "--port", str(free_port()), environment=environment(tmp_path, **wrong))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idp.languages import LANGUAGES
 from idp.settings import Settings
-from idp.texts import LANGUAGES
 from idp.texts import PSEUDO
 from idp.texts import Text
 from idp.texts import Texts
