@@ -63,6 +63,14 @@ class Chromium:
             page.wait_for_timeout(200)
         page.close()
 
+    def picture(self, html: str, path: Path) -> None:
+        """How a page looks that the suite's own browser kept as text."""
+        page = self._context.new_page()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.set_content(html.replace("<head>", f'<head><base href="{pages.OP}"/>', 1), wait_until="load")
+        page.screenshot(path=path, full_page=True)
+        page.close()
+
     def close(self) -> None:
         """End the browser."""
         self._context.close()

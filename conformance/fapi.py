@@ -14,7 +14,7 @@ from joserfc.jwk import RSAKey
 from plan import Plan
 
 DISCOVERY = f"{pages.OP}/.well-known/openid-configuration"
-RESOURCE = "https://op.test:9444/userinfo"
+RESOURCE = f"{pages.CERTIFICATES}/userinfo"
 """Behind the address that asks for certificates, which a client without one may use as well."""
 SCOPE = "openid profile email offline_access"
 WAYS = ("private_key_jwt", "mtls")

@@ -1,8 +1,12 @@
 """How the suite's own browser presses our pages (its configuration's `browser` and `override`)."""
 
+import os
 from typing import Any
 
-OP = "https://op.test:9443"
+PORT = int(os.environ.get("CONFORMANCE_PORT", "9443"))
+"""The first of four ports: pages, clients' certificates, mail, the provider behind nginx."""
+OP = f"https://op.test:{PORT}"
+CERTIFICATES = f"https://op.test:{PORT + 1}"
 EMAIL, PASSWORD = "alice@op.test", "correct-Horse-7-battery"
 """The test person of `idp conformance account`."""
 REFUSED = f"{OP}/device/refused"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pages
 import requests
 from certificates import write_certificate
 from mail import Mailbox
@@ -21,10 +22,7 @@ from mail import listening
 from plan import Plan
 
 ROOT = Path(__file__).parent.parent
-ISSUER = "https://op.test:9443"
-MTLS_PORT = 9444
-MAIL_PORT = 9425
-PORT = 9480
+PORT, MTLS_PORT, MAIL_PORT, BACKEND_PORT = range(pages.PORT, pages.PORT + 4)
 SHOWN_SECONDS = 35
 """A worker reads the keys anew every 30 seconds (`keys/ring.py`)."""
 SERVER = """
@@ -97,10 +95,10 @@ def _running(provider: Provider) -> Iterator[Provider]:
     provider.idp("migrate")
     provider.idp("conformance", "account")
     client = "ssl_verify_client optional_no_ca;"  # names no authority: a client would send no other certificate
-    servers = "".join(SERVER.format(port=port, backend=PORT, client=client) for port in (9443, MTLS_PORT))
+    servers = "".join(SERVER.format(port=port, backend=BACKEND_PORT, client=client) for port in (PORT, MTLS_PORT))
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, servers=servers), encoding="utf-8")
     with (folder / "idp.log").open("w") as log:
-        serve = [sys.executable, "-m", "cli", "serve", "--port", str(PORT), "--workers", "2"]
+        serve = [sys.executable, "-m", "cli", "serve", "--port", str(BACKEND_PORT), "--workers", "2"]
         processes = [
             subprocess.Popen(serve, cwd=ROOT, env=provider.environment, stdout=log, stderr=log),
             subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")], stdout=log, stderr=log),
@@ -120,7 +118,7 @@ def _environment(folder: Path, suite: str, trusted: Path | None) -> dict[str, st
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("IDP_")}
     return {
         **inherited,
-        "IDP_ISSUER": ISSUER,
+        "IDP_ISSUER": pages.OP,
         "IDP_SECRET": secrets.token_urlsafe(48),
         "IDP_DATABASE_URL": f"sqlite:///{folder / 'idp.sqlite'}",
         "IDP_PROFILE": "conformance",
@@ -130,7 +128,7 @@ def _environment(folder: Path, suite: str, trusted: Path | None) -> dict[str, st
         "IDP_TRUSTED_PROXIES": "1",
         "IDP_CLIENT_CERTIFICATE_HEADER": "X-Client-Cert",
         "IDP_CLIENT_CERTIFICATE_VERIFIED_HEADER": "X-Client-Verify",
-        "IDP_MTLS_BASE": f"https://op.test:{MTLS_PORT}",
+        "IDP_MTLS_BASE": pages.CERTIFICATES,
         "IDP_FETCH_PRIVATE_HOSTS": json.dumps([urlsplit(suite).hostname]),
         **({"IDP_FETCH_CA_FILE": str(trusted)} if trusted else {}),
         "IDP_SMTP_HOST": "127.0.0.1",
@@ -148,13 +146,13 @@ def _wait(log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if requests.get(f"{ISSUER}/health/ready", verify=False, timeout=5).status_code == 200:
+            if requests.get(f"{pages.OP}/health/ready", verify=False, timeout=5).status_code == 200:
                 return
         except requests.RequestException:
             pass
         time.sleep(0.5)
     raise RuntimeError(
-        f"The provider does not answer at {ISSUER}; is op.test in /etc/hosts?\n{log.read_text()[-2000:]}"
+        f"The provider does not answer at {pages.OP}; is op.test in /etc/hosts?\n{log.read_text()[-2000:]}"
     )
 
 

@@ -30,6 +30,11 @@ def skipped(log: Iterable[dict[str, Any]]) -> list[str]:
     return [str(entry["msg"])[:300] for entry in log if "skipped" in str(entry.get("msg", "")).lower()][:1]
 
 
+def to_review(log: Iterable[dict[str, Any]]) -> list[str]:
+    """The pages a person should look at, as HTML."""
+    return [entry["page_source"] for entry in log if entry.get("result") == "REVIEW" and "page_source" in entry]
+
+
 def load(folder: Path, name: str) -> dict[str, Any]:
     """What is known of a plan already."""
     path = folder / f"{name}.json"

@@ -79,6 +79,7 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
         done = _module(suite, made["id"], module, provider, plan)
         known["modules"][key] = done
         results.save(given.work, plan.name, known)
+        _picture(suite.log(done["run"]), given.work / "pictures" / plan.name, key)
         told = f"  {'; '.join(done['findings'])[:230]}" if done["findings"] else ""
         print(f"  {done['result']:8} {done['seconds']:4.0f}s {module['testModule']}{told}", flush=True)
     return all(results.is_green(module) for module in known["modules"].values())
@@ -119,6 +120,17 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
         "skipped": results.skipped(log) if info.get("result") == "SKIPPED" else [],
         "seconds": time.monotonic() - begun,
     }
+
+
+def _picture(log: list[dict[str, Any]], folder: Path, key: str) -> None:
+    """Keep what a person should look at."""
+    shown = results.to_review(log)
+    if not shown:
+        return
+    browser = Chromium()
+    for number, html in enumerate(shown, start=1):
+        browser.picture(html, folder / f"{key.replace(' ', '-')}-{number}.png")
+    browser.close()
 
 
 def _obey(suite: Suite, run: str, obeyed: int, provider: Provider, browser: Chromium) -> int:

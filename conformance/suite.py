@@ -1,6 +1,5 @@
 """The suite's REST API: make a plan, run its modules, read what each found."""
 
-import base64
 import json
 import time
 from collections.abc import Mapping
@@ -52,15 +51,8 @@ class Suite:
         """Say that somebody went there."""
         self._ask("POST", f"/api/runner/browser/{run}/visit", {"url": url})
 
-    def show(self, run: str, placeholder: str, png: bytes) -> None:
-        """Fill a place for a picture."""
-        body = "data:image/png;base64," + base64.b64encode(png).decode()
-        self._ask("POST", f"/api/log/{run}/images/{placeholder}", body=body, kind="text/plain;charset=UTF-8")
-
-    def _ask(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: str | None = None, kind: str = ""
-    ) -> Any:
-        headers = {"Content-Type": kind or "application/json", "Accept": "application/json"}
+    def _ask(self, method: str, path: str, query: Mapping[str, str] | None = None, body: str | None = None) -> Any:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         for pause in (1, 3, 10, None):
             try:
                 url = self.address + path

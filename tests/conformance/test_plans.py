@@ -9,6 +9,7 @@ import mail
 import plans
 import provider
 import pytest
+import results
 import run
 from flask import Flask
 
@@ -80,17 +81,41 @@ class _Provider:
             return "BCDF-GHJK"
 
 
+class _Suite:
+    def __init__(self, *lines: tuple[str, str]) -> None:
+        self.lines = lines
+
+    def log(self, _run: str) -> list[dict[str, str]]:
+        return [{"src": src, "msg": msg} for src, msg in self.lines]
+
+
+POLLS = ("-START-BLOCK-", "First client: Polling token endpoint waiting for user to authenticate")
+REFUSED_POLLS = ("-START-BLOCK-", "Polling token endpoint waiting for user to reject authentication")
+
+
 @pytest.mark.parametrize(
-    ("module", "confirmed"),
+    ("lines", "confirmed"),
     [
-        ("fapi-ciba-id1", [("BCDF-GHJK", False)]),
-        ("fapi-ciba-id1-user-rejects-authentication", [("BCDF-GHJK", True)]),
-        ("fapi-ciba-id1-auth-req-id-expired", []),
+        ([POLLS], [("BCDF-GHJK", False)]),
+        ([("TellUserToDoCIBAAuthentication", "Please authenticate")], [("BCDF-GHJK", False)]),
+        ([("TellUserToRejectCIBAAuthentication", "Please reject"), REFUSED_POLLS], [("BCDF-GHJK", True)]),
+        ([("TellUserToIgnoreCIBAAuthentication", "Please ignore")], []),
+        ([("CallTokenEndpoint", "not the person's turn")], []),
     ],
 )
-def test_the_person_allows_refuses_or_does_nothing_as_the_module_wants(module: str, confirmed: Any) -> None:
+def test_the_person_allows_refuses_or_does_nothing_as_they_are_told(
+    lines: list[tuple[str, str]], confirmed: Any
+) -> None:
     browser = _Browser()
 
-    run._confirm(module, _Provider(), browser)
+    obeyed = run._obey(_Suite(*lines), "a run", 0, _Provider(), browser)
 
     assert browser.confirmed == confirmed
+    assert run._obey(_Suite(*lines), "a run", obeyed, _Provider(), browser) == obeyed
+    assert browser.confirmed == confirmed
+
+
+def test_what_a_person_should_look_at_is_kept() -> None:
+    log = [{"result": "REVIEW", "page_source": "<p>a"}, {"result": "REVIEW"}, {"page_source": "<p>b"}]
+
+    assert results.to_review(log) == ["<p>a"]
