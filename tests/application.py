@@ -4,7 +4,6 @@ import secrets
 
 from flask import Flask
 from redis import Redis
-from sqlalchemy import text
 
 from idp.db import Base
 from idp.db import db
@@ -39,8 +38,8 @@ def empty(app: Flask) -> None:
     tables = [table for table in reversed(Base.metadata.sorted_tables) if table.name != "signing_key"]
     with db.engine.connect().execution_options(immediate=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
-            names = ", ".join(f'"{table.name}"' for table in tables)
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+            # One round trip; TRUNCATE makes a new file for each table, which costs fifty times as much.
+            connection.exec_driver_sql("; ".join(f'DELETE FROM "{table.name}"' for table in tables))
         else:
             for table in tables:
                 connection.execute(table.delete())
