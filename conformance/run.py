@@ -28,7 +28,7 @@ LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
 FORGETS = "user-rejects-authentication"
-TURN = re.compile(r"TellUserTo|waiting for user to")
+TURN = re.compile(r"TellUserTo|waiting for user to|CibaApproval")
 """How the log says that it is the person's turn, at the other device; CIBA modules try other things before."""
 
 

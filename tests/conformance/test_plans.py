@@ -100,6 +100,7 @@ REFUSED_POLLS = ("-START-BLOCK-", "Polling token endpoint waiting for user to re
         ([("TellUserToDoCIBAAuthentication", "Please authenticate")], [("BCDF-GHJK", False)]),
         ([("TellUserToRejectCIBAAuthentication", "Please reject"), REFUSED_POLLS], [("BCDF-GHJK", True)]),
         ([("TellUserToIgnoreCIBAAuthentication", "Please ignore")], []),
+        ([("CallAutomatedCibaApprovalEndpoint", "If your server supports")], [("BCDF-GHJK", False)]),
         ([("CallTokenEndpoint", "not the person's turn")], []),
     ],
 )
