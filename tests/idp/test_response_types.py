@@ -1,6 +1,8 @@
 """What each response type brings to the browser, and that it fits together (OIDC Core §3)."""
 
 import hashlib
+import html
+import re
 from base64 import urlsafe_b64encode
 from typing import Any
 
@@ -13,11 +15,13 @@ from oidc import answer
 from oidc import authorize
 from oidc import redeem
 from oidc import sign_in
+from werkzeug.test import TestResponse
 
 from idp import id_token
 from idp.clock import epoch
 from idp.models import Client
 from idp.provider import provider
+from idp.request_rules import RESPONSE_TYPES
 
 TYPES = ["id_token", "id_token token", "code id_token", "code token", "code id_token token"]
 
@@ -125,3 +129,55 @@ def test_a_signed_refusal_is_signed_too(app: Flask, browser: FlaskClient) -> Non
     stated = provider.keys.verify(given["response"], typ=["JWT"])
 
     assert (stated["error"], stated["state"]) == ("login_required", "state-1")
+
+
+MISTAKES: dict[str, tuple[dict[str, str | None], str]] = {
+    "scope without openid": ({"scope": "email"}, "invalid_scope"),
+    "scope missing": ({"scope": None}, "invalid_request"),
+    "nobody is signed in": ({"prompt": "none"}, "login_required"),
+    "prompt unknown": ({"prompt": "sometimes"}, "invalid_request"),
+    "prompts that exclude each other": ({"prompt": "none login"}, "invalid_request"),
+    "max_age is no number": ({"max_age": "soon"}, "invalid_request"),
+    "claims are no JSON": ({"claims": "{"}, "invalid_request"),
+    "the hint is no token": ({"id_token_hint": "a.b.c"}, "invalid_request"),
+    "plain challenge": ({"code_challenge_method": "plain"}, "invalid_request"),
+    "resource unknown": ({"resource": "https://elsewhere.example"}, "invalid_target"),
+    "registration": ({"registration": "{}"}, "registration_not_supported"),
+    "request is no object": ({"request": "a.b.c"}, "invalid_request_object"),
+    "request_uri not registered": ({"request_uri": "https://rp.example/object"}, "invalid_request_uri"),
+    "a value without end": ({"login_hint": "x" * 5000}, "invalid_request"),
+}
+MODES = ("query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt", "carrier_pigeon")
+
+
+def told(response: TestResponse) -> tuple[str, dict[str, str]]:
+    """The mode in which an answer came, and what it says."""
+    if response.status_code == 200:
+        found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', response.text)
+        way, given = "form_post", {name: html.unescape(value) for name, value in found}
+    else:
+        way, given = ("fragment" if "#" in response.headers["Location"] else "query"), answer(response)
+    if set(given) != {"response"}:
+        return way, given
+    return f"{way}.jwt", provider.keys.verify(given["response"], typ=["JWT"])
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", ["code", *TYPES])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_every_refusal_comes_in_the_mode_asked_for(app: Flask, browser: FlaskClient, kind: str, mistake: str) -> None:
+    """Multiple Response Types §2.1, §5; JARM §2.3; RFC 9207 §2; a mode that cannot be, and the usual one instead."""
+    client = a_client_of("code", *TYPES)
+    changes, error = MISTAKES[mistake]
+    usual = "query" if kind == "code" else "fragment"
+
+    for mode in MODES:
+        asked = f"{usual}.jwt" if mode == "jwt" else mode
+        expected = asked if asked in RESPONSE_TYPES[kind] else usual
+        way, given = told(authorize(browser, client, response_type=kind, response_mode=mode, **changes))
+
+        assert way == expected, mode
+        assert given["state"] == "state-1"
+        assert given["iss"] == provider.settings.issuer
+        assert given["error"] == error or (expected != asked and given["error"] == "invalid_request"), mode
+        assert set(given) <= {"state", "iss", "error", "error_description", "aud", "exp"}
