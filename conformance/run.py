@@ -6,6 +6,7 @@ that was interrupted goes on where it stopped; `--again` begins anew.
 
 import argparse
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ TURN = re.compile(r"TellUserTo|waiting for user to|CibaApproval")
 
 def main() -> int:
     """Run what was asked for; 1 when anything is not green."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and with it what was started here
     given = _arguments()
     suite = Suite(given.suite)
     known = plans(given.suite)
