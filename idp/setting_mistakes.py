@@ -39,12 +39,18 @@ def refuse(settings: Settings) -> None:
         raise BadSetting("The provider cannot start.\n" + "\n".join(f"  {mistake}" for mistake in found))
 
 
+def refuse_letters(settings: Settings) -> None:
+    """Raise `BadSetting` where letters that cannot be delivered would not find their way back."""
+    if _is_for_people(settings) and settings.letter_sender is None:
+        raise BadSetting("IDP_LETTER_SENDER: set the fund's postal address in one line; undeliverable letters need it.")
+
+
 def mistakes(settings: Settings) -> Iterator[str]:
     """A sentence for every mistake."""
     for name in given_names(os.environ, SECRETS_FOLDER):
         if name.removeprefix(PREFIX).lower() not in Settings.model_fields:
             yield _unknown(name)
-    if settings.secure and not is_test_host(settings.host):
+    if _is_for_people(settings):
         for field, meaning in DEMONSTRATION.items():
             if _is_demonstration(settings, field):
                 yield f"{PREFIX}{field.upper()}: set {meaning}; its default is that of the demonstration."
@@ -55,6 +61,10 @@ def given_names(environment: Mapping[str, str], secrets: Path) -> list[str]:
     files = [file.name for file in secrets.glob("*")] if secrets.is_dir() else []
     ours = {name.upper() for name in [*environment, *files] if name.upper().startswith(PREFIX)}
     return sorted(name for name in ours if not _is_an_orchestrators(name, environment.get(name, "")))
+
+
+def _is_for_people(settings: Settings) -> bool:
+    return settings.secure and not is_test_host(settings.host)
 
 
 def _is_an_orchestrators(name: str, value: str) -> bool:

@@ -139,6 +139,9 @@ class Settings(BaseSettings):
         }
     )
     """The hours of the telephone: one text, or JSON with one per language."""
+    letter_sender: Annotated[dict[str, str] | None, NoDecode] = None
+    """The fund's postal address in one line, small above the recipient's on letters, where the window shows it:
+    `Pensionskasse Beispiel, Postfach, 4002 Basel`; one text, or JSON with one per language."""
     default_language: Literal["de", "fr", "it", "en"] = "de"
     """The language when nobody said one."""
     theme: dict[str, str] = Field(default_factory=dict)
@@ -261,7 +264,7 @@ class Settings(BaseSettings):
         """The issuer's host, as it stands in the last line of an SMS."""
         return urlsplit(self.issuer).hostname or ""
 
-    @field_validator("fund", "help_hours", mode="before")
+    @field_validator("fund", "help_hours", "letter_sender", mode="before")
     @classmethod
     def _one_text_for_all_languages(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -324,10 +327,10 @@ class Settings(BaseSettings):
             raise ValueError("name each entry once")
         return value
 
-    @field_validator("fund", "help_hours")
+    @field_validator("fund", "help_hours", "letter_sender")
     @classmethod
-    def _there_is_one_for_each_language(cls, value: dict[str, str]) -> dict[str, str]:
-        if set(value) != set(LANGUAGES) or not all(text.strip() for text in value.values()):
+    def _there_is_one_for_each_language(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        if value is not None and not (set(value) == set(LANGUAGES) and all(text.strip() for text in value.values())):
             raise ValueError('write it in each of the four languages: {"de": "…", "fr": "…", "it": "…", "en": "…"}')
         return value
 

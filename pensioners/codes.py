@@ -52,6 +52,10 @@ BATCH = 500
 Progress = Callable[[Literal["print", "write"], int, int], None]
 
 
+class NobodyWaits(Exception):
+    """There is no active person without an account."""
+
+
 class CampaignExists(Exception):
     """Letters of this campaign have been printed; printing again ends their codes."""
 
@@ -69,6 +73,8 @@ class Issued:
     """Older codes that ended."""
     valid_until: date
     files: tuple[Path, ...]
+    unprintable: tuple[tuple[str, str], ...]
+    """Whose letter shows other characters than the register, and which it lacks."""
 
 
 def issue(
@@ -83,13 +89,15 @@ def issue(
 ) -> Issued:
     """Give every active person without an account a new code and print it.
 
-    Raises `CampaignExists` or `FileExistsError` unless it is meant `again`.
+    Raises `NobodyWaits`, and `CampaignExists` or `FileExistsError` unless it is meant `again`.
     """
     if not again:
         _refuse_repetition(campaign)
         _refuse_to_overwrite(output, letters)
     valid_until = last_day(valid_days)
     total = db.session.scalar(select(func.count()).select_from(_eligible().subquery())) or 0
+    if not total:
+        raise NobodyWaits
     with PrivateFiles() as files, closing(_Drawn()) as drawn:
         with files.open(output, **OPTIONS) as file, Letters(files, letters, window) as pages:
             printing = PrintingFile(file)
@@ -99,7 +107,7 @@ def issue(
                 pages.add(letter)
                 progress("print", drawn.count, total)
         replaced = _put_in_force(drawn, campaign, valid_until, progress)
-        return Issued(drawn.count, replaced, valid_until, files.publish())
+        return Issued(drawn.count, replaced, valid_until, files.publish(), tuple(pages.unprintable))
 
 
 def issue_to(pensioner_ids: Iterable[str], campaign: str, *, valid_days: int = VALID_DAYS) -> dict[str, str]:

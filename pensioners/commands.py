@@ -19,6 +19,9 @@ from rich.progress import TimeRemainingColumn
 from rich.table import Column
 from rich.table import Table
 
+from idp import setting_mistakes
+from idp.provider import provider
+
 from . import campaigns
 from . import closing
 from . import codes as activation_codes
@@ -84,11 +87,15 @@ def issue(*, campaign: str, output: Path, letters: Path | None, window: Window, 
         raise click.BadParameter(f"a name of 1 to {LONGEST_NAME} characters", param_hint="--campaign")
     if letters is not None and letters.resolve() == output.resolve():
         raise click.BadParameter("the same file as --output", param_hint="--letters")
+    if letters is not None:
+        setting_mistakes.refuse_letters(provider.settings)
     try:
         with _progress({"print": "Printing", "write": "Putting in force"}) as progress:
             issued = activation_codes.issue(
                 name, output, letters=letters, window=window, valid_days=valid_days, again=again, progress=progress
             )
+    except activation_codes.NobodyWaits:
+        raise click.ClickException(_nobody()) from None
     except activation_codes.CampaignExists as found:
         raise click.ClickException(_repetition(found)) from None
     except FileExistsError as error:
@@ -101,6 +108,8 @@ def issue(*, campaign: str, output: Path, letters: Path | None, window: Window, 
     for path in issued.files:
         table.add_row("Written", str(path))
     _print(table)
+    for person_number, characters in issued.unprintable:
+        click.echo(f"{person_number}: the letter lacks {characters} and shows others; write this one by hand", err=True)
 
 
 @codes.command()
@@ -157,6 +166,13 @@ def _say_what_to_do(summary: Summary, dry_run: bool) -> None:
     lines = "1 line is bad" if summary.bad == 1 else f"{summary.bad} lines are bad"
     outcome = "This was a dry run." if dry_run else "Nothing was written."
     click.echo(f"{lines}. {outcome} Mend the file, or add --skip-bad to write the others.", err=True)
+
+
+def _nobody() -> str:
+    reach = campaigns.reach()
+    if reach.with_account:
+        return f"Nobody needs a code: each of the {reach.with_account} active persons has an account."
+    return "Nobody needs a code: there is no active person in the register. First: idp register import FILE.csv"
 
 
 def _repetition(found: activation_codes.CampaignExists) -> str:

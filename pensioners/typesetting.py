@@ -31,6 +31,11 @@ def printable(text: str, font: str) -> str:
     return "".join(char if ord(char) in known else _nearest(char, known) for char in text)
 
 
+def replaced(text: str, font: str) -> str:
+    """The characters of the text that are printed as others."""
+    return "".join(dict.fromkeys(char for char in text if not _is_invisible(char) and printable(char, font) != char))
+
+
 @lru_cache(maxsize=2048)
 def break_lines(text: str, font: str, size: float, width: float, indent: float = 0) -> tuple[str, ...]:
     """The text broken into lines at its blanks, never at no-break ones; the first line may be shorter."""
@@ -57,7 +62,13 @@ def _words(text: str, font: str, size: float, width: float) -> Iterator[str]:
 
 
 def _nearest(char: str, known: Any) -> str:
-    if unicodedata.category(char) in {"Cf", "Mn"}:
+    if _is_invisible(char):
         return ""
-    plain = "".join(part for part in unicodedata.normalize("NFKD", char) if ord(part) in known)
-    return plain or "?"
+    parts = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", char))
+    if not all(ord(part) in known for part in parts):
+        parts = "".join(part for part in unicodedata.normalize("NFKD", char) if ord(part) in known)
+    return parts or "?"
+
+
+def _is_invisible(char: str) -> bool:
+    return unicodedata.category(char) in {"Cf", "Mn"}

@@ -217,12 +217,11 @@ def test_more_people_than_a_batch_get_one_code_each(
     assert steps[-1] == ("write", 30, 30)
 
 
-def test_nobody_to_write_to_is_no_mistake(output: Path) -> None:
-    issued = codes.issue("autumn", output, letters=output.with_suffix(".pdf"))
+def test_with_nobody_to_write_to_no_file_is_begun(output: Path) -> None:
+    with pytest.raises(codes.NobodyWaits):
+        codes.issue("autumn", output, letters=output.with_suffix(".pdf"))
 
-    assert issued.codes == 0
-    assert lines(output) == []
-    assert issued.files == (output,)
+    assert list(output.parent.glob("codes*")) == []
 
 
 def test_what_became_of_the_codes_is_counted(

@@ -125,6 +125,66 @@ def test_codes_and_letters_are_issued(
     assert not any(line.split(";")[9] in result.output for line in output.read_text().splitlines()[1:])
 
 
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [(0, "no active person in the register. First: idp register import"), (1, "each of the 1 active persons has")],
+)
+def test_where_nobody_needs_a_code_nothing_is_written(
+    idp_register: Callable[..., Result],
+    load: Callable[..., Any],
+    persons: Callable[..., Row],
+    account_of: Callable[..., str],
+    tmp_path: Path,
+    people: int,
+    said: str,
+) -> None:
+    load(persons(7, status="left"), *(persons(number + 1) for number in range(people)))
+    for number in range(people):
+        account_of(str(number + 1))
+    output, letters = tmp_path / "codes.csv", tmp_path / "letters.pdf"
+
+    result = idp_register("codes", "issue", "--campaign", "autumn", "--output", output, "--letters", letters)
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert not output.exists()
+    assert not letters.exists()
+
+
+def test_whose_letter_cannot_be_printed_is_told(
+    idp_register: Callable[..., Result], load: Callable[..., Any], persons: Callable[..., Row], tmp_path: Path
+) -> None:
+    load(persons(1), persons(2, first_name="明"))
+    command = ("codes", "issue", "--campaign", "autumn", "--output", tmp_path / "codes.csv")
+
+    result = idp_register(*command, "--letters", tmp_path / "letters.pdf")
+
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == ["2: the letter lacks 明 and shows others; write this one by hand"]
+
+
+def test_letters_that_could_not_come_back_are_not_written(
+    app: Flask,
+    idp_register: Callable[..., Result],
+    load: Callable[..., Any],
+    persons: Callable[..., Row],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load(persons(1))
+    parts = app.extensions["idp"]
+    people = parts.settings.model_copy(update={"issuer": "https://login.fund.example"})
+    monkeypatch.setattr(parts, "settings", people)
+    command = ("codes", "issue", "--campaign", "autumn", "--output", tmp_path / "codes.csv")
+
+    refused = idp_register(*command, "--letters", tmp_path / "letters.pdf")
+    codes_alone = idp_register(*command)
+
+    assert (refused.exit_code, codes_alone.exit_code) == (1, 0)
+    assert "IDP_LETTER_SENDER" in refused.output
+    assert not (tmp_path / "letters.pdf").exists()
+
+
 def test_a_campaign_again_must_be_meant(
     idp_register: Callable[..., Result], load: Callable[..., Any], persons: Callable[..., Row], tmp_path: Path
 ) -> None:

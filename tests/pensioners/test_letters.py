@@ -16,10 +16,15 @@ import services
 import time_machine
 from flask import Flask
 
+from idp.audience import Audience
 from pensioners import letters
 from pensioners.letters import Letters
 from pensioners.printing_file import Letter
 from pensioners.private_file import PrivateFiles
+from pensioners.typesetting import BOLD
+from pensioners.typesetting import REGULAR
+from pensioners.typesetting import register_fonts
+from pensioners.typesetting import replaced
 
 CODE = "K7XM3QPA9TZ2"
 LETTER = Letter(
@@ -37,6 +42,8 @@ LETTER = Letter(
     valid_until=date(2027, 2, 28),
 )
 POINTS_PER_MM = 72 / 25.4
+SENDER = "Absender-Kasse, Postfach, 4002 Basel"
+CHOICE = (Audience(name="member"), Audience(name="employer", url="https://employers.example"))
 
 
 FUND = {
@@ -73,6 +80,13 @@ def write(tmp_path: Path) -> Callable[..., list[Path]]:
     return write
 
 
+@pytest.fixture
+def settings_with(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Changes settings for one test."""
+    parts = app.extensions["idp"]
+    return lambda **changed: monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=changed))
+
+
 def tool(name: str, *arguments: object) -> str:
     if shutil.which(name) is None:
         services.missing(name)
@@ -81,7 +95,15 @@ def tool(name: str, *arguments: object) -> str:
 
 
 def text_of(path: Path) -> str:
-    return " ".join(tool("pdftotext", "-layout", path, "-").replace("\u2002", " ").split())
+    return " ".join(tool("pdftotext", "-raw", path, "-").replace("\u2002", " ").split())
+
+
+def sizes_of(path: Path) -> list[tuple[str, float]]:
+    """Each piece of text and its size in points."""
+    xml = tool("pdftohtml", "-xml", "-i", "-stdout", "-zoom", "3", path)
+    fonts = {number: int(size) / 3 for number, size in re.findall(r'<fontspec id="(\d+)" size="(\d+)"', xml)}
+    pieces = re.findall(r'<text [^>]*font="(\d+)">(.*?)</text>', xml)
+    return [(re.sub("<.*?>", "", text).strip(), fonts[number]) for number, text in pieces]
 
 
 def words_of(path: Path) -> dict[str, tuple[float, float, float]]:
@@ -149,8 +171,10 @@ def test_nothing_else_stands_in_the_window(write: Callable[..., list[Path]], win
 
     words = words_of(write(LETTER, window=window)[0])
 
-    inside = {word for word, (x, top, _) in words.items() if left - 8 <= x <= left + 80 and 47 <= top <= 92}
+    inside = {word for word, (x, top, _) in words.items() if left - 8 <= x <= left + 80 and 54 <= top <= 92}
+    above = {word for word, (x, top, _) in words.items() if left - 8 <= x <= left + 80 and 47 <= top < 54}
     assert inside <= address
+    assert above <= set(FUND["fr"].split())
 
 
 @pytest.mark.parametrize(
@@ -229,19 +253,102 @@ def test_names_of_this_country_are_printed_and_never_read_as_markup(write: Calla
     assert "Đorđe <b>&amp;</b> Škarić-Nguyễn {0} %s" in text
 
 
-def test_letters_the_font_lacks_are_replaced(write: Callable[..., list[Path]]) -> None:
-    assert "Anna ? Exemple" in text_of(write(replace(LETTER, first_name="Anna 王"))[0])
+def test_a_letter_lacks_no_character_of_the_latin_script_of_europe() -> None:
+    """Latin-1, Latin Extended-A, and the comma-below letters of Romanian."""
+    register_fonts()
+    script = "".join(char for char in map(chr, [*range(0xC0, 0x180), *range(0x218, 0x21C)]) if char.isalpha())
+
+    assert [replaced(script, font) for font in (REGULAR, BOLD)] == ["", ""]
 
 
+def test_characters_that_the_font_lacks_are_told(tmp_path: Path) -> None:
+    pages = [
+        LETTER,
+        replace(LETTER, person_number="2", first_name="Anna 王", street="Straße 王明"),
+        replace(LETTER, person_number="3", last_name="Ĝǆ Škarić\u200b"),
+    ]
+
+    with PrivateFiles() as files:
+        with Letters(files, tmp_path / "letters.pdf") as written:
+            for page in pages:
+                written.add(page)
+        files.publish()
+
+    assert written.unprintable == [("2", "王明"), ("3", "ǆ")]
+    text = text_of(tmp_path / "letters.pdf")
+    assert "Anna ? Exemple" in text
+    assert "Ĝdž Škarić" in text
+
+
+@pytest.mark.parametrize(
+    ("letters_written", "pages"), [(0, []), (2, [2]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])]
+)
 def test_a_new_file_begins_after_so_many_pages(
-    write: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+    write: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch, letters_written: int, pages: list[int]
 ) -> None:
-    monkeypatch.setattr(letters, "PAGES_A_FILE", 2)
+    monkeypatch.setattr(letters, "PAGES_A_FILE", 3)
 
-    files = write(*(replace(LETTER, person_number=str(number)) for number in range(5)))
+    files = write(*(replace(LETTER, last_name=f"Numéro-{number}") for number in range(letters_written)))
 
-    assert [path.name for path in files] == ["letters.pdf", "letters-2.pdf", "letters-3.pdf"]
-    assert [re.search(r"Pages:\s+(\d)", tool("pdfinfo", path))[1] for path in files] == ["2", "2", "1"]
+    names = ["letters.pdf", "letters-2.pdf", "letters-3.pdf"]
+    assert [path.name for path in files] == names[: len(pages)]
+    assert [int(re.search(r"Pages:\s+(\d+)", tool("pdfinfo", path))[1]) for path in files] == pages  # type: ignore[index]
+    said = [number for path in files for number in re.findall(r"Madame Numéro-(\d)", text_of(path))]
+    assert said == [str(number) for number in range(letters_written)]
+
+
+@pytest.mark.parametrize("window", ["right", "left"])
+@pytest.mark.parametrize("language", ["fr", "de", "it", "en"])
+def test_people_of_eighty_can_read_it(
+    write: Callable[..., list[Path]], settings_with: Callable[..., None], language: str, window: str
+) -> None:
+    """12 points, 11 in the frame of the code; only the sender's line, which the post reads, is smaller."""
+    settings_with(letter_sender=dict.fromkeys(FUND, SENDER), audiences=CHOICE)
+    person = replace(LETTER, language=language, salutation="Frau Dr.", last_name="Montgomery-Wiederkehr-Schmidhauser")
+
+    sizes = sizes_of(write(person, window=window)[0])
+
+    small = {text for text, size in sizes if size < 11}
+    assert small == {SENDER}
+    assert {size for text, size in sizes if text not in small} == {11, 12, 14, 25}
+    assert sum(size == 11 for _, size in sizes) <= 5
+
+
+@pytest.mark.parametrize(("window", "left"), [("right", 118), ("left", 22)])
+def test_the_senders_line_stands_above_the_address_in_the_window(
+    write: Callable[..., list[Path]], settings_with: Callable[..., None], window: str, left: float
+) -> None:
+    settings_with(letter_sender=dict.fromkeys(FUND, SENDER))
+
+    words = words_of(write(LETTER, window=window)[0])
+
+    x, top, bottom = words["Postfach,"]
+    assert words["Absender-Kasse,"][0] == pytest.approx(left, abs=0.5)
+    assert left < x < left + 70
+    assert 47 < top < bottom < words["Madame"][1]
+
+
+def test_without_a_senders_address_the_fund_is_named_there(write: Callable[..., list[Path]]) -> None:
+    assert text_of(write(LETTER)[0]).count(FUND["fr"]) == 3  # head, sender's line, closing
+
+
+def test_a_telephone_number_is_not_broken(write: Callable[..., list[Path]]) -> None:
+    for window in ("right", "left"):
+        assert "061 555 01 23" in tool("pdftotext", "-raw", write(LETTER, window=window)[0], "-").replace("\u00a0", " ")
+
+
+def test_who_has_no_choice_is_not_told_to_choose(
+    write: Callable[..., list[Path]], settings_with: Callable[..., None]
+) -> None:
+    alone = text_of(write(replace(LETTER, language="en"))[0])
+    settings_with(audiences=CHOICE)
+    member = text_of(write(replace(LETTER, language="en"))[0])
+    settings_with(audiences=(Audience(name="insured"), Audience(name="pensioner")))
+    pensioner = text_of(write(replace(LETTER, language="en"))[0])
+
+    assert "Please choose «" not in alone
+    assert "Please choose «Insured persons or pension recipients»." in member
+    assert "Please choose «Pension recipient»." in pensioner
 
 
 def test_the_letter_tells_the_password_rule_in_force(
