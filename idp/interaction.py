@@ -44,7 +44,7 @@ class Expired(Exception):
 
 
 class NoCookies(Expired):
-    """The browser sends no cookie at all."""
+    """The browser sends no cookie at all, although it has just been given one."""
 
 
 class Answered(Exception):
@@ -178,14 +178,14 @@ def load(interaction_id: str) -> Interaction:
 
     A copied address stops here (CVE-2022-39222, CVE-2026-7507).
     """
-    cookie = _browser_cookie()
-    if cookie is None:
-        raise NoCookies if not http.cookies else Expired
     value = provider.store.get(KIND, interaction_id)
     if value is None:
         raise Expired
     opened = provider.vault.open(b64decode(value["sealed"]), _context(interaction_id))
     interaction = Interaction.from_json(json.loads(opened))
+    cookie = _browser_cookie()
+    if cookie is None:
+        raise NoCookies if not http.cookies and _still_has_cookie(interaction) else Expired
     if not hmac.compare_digest(interaction.browser, _hash(cookie)):
         raise Expired
     if value.get("answered"):
@@ -226,6 +226,11 @@ def lease(interaction_id: str) -> AbstractContextManager[None]:
 def _browser_cookie() -> str | None:
     cookie = http.cookies.get(cookie_name("browser"))
     return cookie if cookie and 40 <= len(cookie) <= 64 else None
+
+
+def _still_has_cookie(interaction: Interaction) -> bool:
+    """Whether the cookie given at the beginning still lives in a browser that takes cookies."""
+    return epoch() < interaction.started_at + BROWSER_SECONDS
 
 
 def _hash(cookie: str) -> str:

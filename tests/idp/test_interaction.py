@@ -110,6 +110,36 @@ def test_a_browser_without_cookies_is_told_so(app: Flask, visitor: Visitor, anot
     assert told.says("er.cookies.h1")
 
 
+@pytest.mark.parametrize("others_kept", [False, True])
+def test_a_page_from_yesterday_is_expired_and_blames_no_browser(
+    app: Flask, visitor: Visitor, others_kept: bool
+) -> None:
+    """The visit is over after an hour, its cookie after a day; a browser that has lost both did not refuse any."""
+    page = visitor.open("/signin", **({"lang": "fr"} if others_kept else {}))
+    visitor.browser.delete_cookie("idp_browser")
+
+    with time_machine.travel(now() + timedelta(hours=25)):
+        told = visitor.open(page.url)
+
+    assert told.status == 400
+    assert told.says("er.expired.h1")
+    assert not told.says("er.cookies.h1")
+
+
+def test_a_visit_that_outlives_its_cookie_is_expired(app: Flask, visitor: Visitor) -> None:
+    """Whoever goes on for a day and a night: the visit is still kept, the cookie has ended."""
+    page, moment = visitor.open("/signin"), now()
+    for number in range(1, 28):
+        with time_machine.travel(moment + number * timedelta(minutes=55)):
+            assert visitor.answer(page).status == 422
+
+    with time_machine.travel(moment + timedelta(hours=25)):
+        visitor.browser.delete_cookie("idp_browser")
+        told = visitor.open(page.url)
+
+    assert told.says("er.expired.h1")
+
+
 # --- forms of somebody else ----------------------------------------------------------------------------------------
 
 
