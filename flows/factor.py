@@ -81,6 +81,9 @@ class Factor(ABC):
     def begin(self, draft: dict[str, Any], holder: Holder) -> None:
         """Start the enrolment: send a code to the new number, draw a secret; may raise `Refused`."""
 
+    def resend(self, draft: Mapping[str, Any], holder: Holder) -> None:
+        """Send another code, where the factor is `resendable`; may raise `Refused`."""
+
     @abstractmethod
     def show_enrolment(self, draft: Mapping[str, Any], holder: Holder) -> dict[str, Any]:
         """What `templates/factors/<kind>/enrol.html` needs."""

@@ -55,25 +55,25 @@ AT = datetime(2026, 11, 28, 11, 15, tzinfo=UTC)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 CODE_REFUSALS = (
     Refused("code.err.wrong", Text("code.err.left", {"n": 3})),
+    Refused("code.err.wrong", Text("lock.now", {"minutes": 15})),
     Refused("code.err.expired", target=EMAIL),
     Refused("code.err.old"),
     Refused("code.err.spent"),
-    Refused("code.err.wait", seconds=45),
-    Refused("code.err.limit", time=AT),
 )
 APP_REFUSAL = Refused("e5.app.wrong", Text("code.err.left", {"n": 3}), field="code")
 REFUSALS: Mapping[str, tuple[Refused, ...]] = {
     "sign_in/credentials": (
         Refused("signin.err.mismatch", field="username"),
         Refused("signin.err.mismatch", Text("signin.err.remaining", {"minutes": 15, "n": 3}), field="username"),
+        Refused("signin.err.mismatch", Text("lock.now", {"minutes": 15}), field="username"),
     ),
     "enrol/identification": (Refused("e1.err.nomatch", field="id"), Refused("e1.err.code_old", field="act")),
     "enrol/confirm-email": CODE_REFUSALS,
     "enrol/confirm-second-factor/sms": CODE_REFUSALS,
     "enrol/confirm-second-factor/totp": (APP_REFUSAL,),
-    "two_factor/code/sms": CODE_REFUSALS,
+    "two_factor/code/sms": (*CODE_REFUSALS, Refused("tf.sms.expired", phone_end="67")),
     "two_factor/code/totp": (APP_REFUSAL,),
-    "password/email-code": CODE_REFUSALS,
+    "password/code-by-email": (*CODE_REFUSALS, Refused("fp.code_expired")),
     "device/user-code": (Refused("device.err.unknown", field="user_code"),),
 }
 """What a step says only to an answer whose form is right."""
@@ -81,13 +81,14 @@ Change = Callable[["Example"], None]
 ERRORS = ("400", "404", "405", "413", "500", "503", "answered", "client", "cookies", "denied", "expired", "many")
 QUESTION = {"csrf_token": "", "continue_url": "#", "extend_url": "#"}
 ENTRANCES = {"sign_in": "#", "enrol": "#", "password": "#"}
+PAUSE = {"until": AT, "entrance": ENTRANCES, "retry_url": "#"}
 PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     **{f"errors/{name}": ("errors/error.html", {"name": name, "reference": "1234 5678"}) for name in ERRORS},
     "errors/expired/enrolling": ("errors/error.html", {"name": "expired", "enrolling": True}),
     "errors/expired/retry": ("errors/error.html", {"name": "expired", "retry_url": "#"}),
     "errors/answered/app": ("errors/error.html", {"name": "answered", "app_url": "#", "app_name": "myVPK"}),
     **{
-        f"paused/{name}": ("paused.html", {"until": AT, "limit": limit, "flow": flow, "entrance": ENTRANCES})
+        f"paused/{name}": ("paused.html", {**PAUSE, "limit": limit, "flow": flow})
         for name, limit, flow in (
             ("password", "password", "sign_in"),
             ("code", "sms", "two_factor"),
@@ -149,7 +150,15 @@ def _from_elsewhere(example: Example) -> None:
         example.request = replace(example.request, decoupled="example", binding_message=message)
 
 
-RESENT = {"resent": _told("ok", Text("code.resent", {"target": EMAIL}))}
+def _sent_again(text: Text) -> dict[str, Change]:
+    """What «Envoyer un nouveau code» answers."""
+    return {
+        "resent": _told("ok", text),
+        "wait": _told("warn", Text("code.err.wait", {"seconds": 45})),
+        "limit": _told("warn", Text("code.err.limit", {"time": AT})),
+    }
+
+
 VARIANTS: Mapping[str, Mapping[str, Change]] = {
     "sign_in/credentials": {
         "again": _told("info", Text("signin.info.reauth")),
@@ -163,10 +172,10 @@ VARIANTS: Mapping[str, Mapping[str, Change]] = {
         "again": _with_password,
     },
     "enrol/kept-address": {"complete": _with_password},
-    "enrol/confirm-email": RESENT,
-    "enrol/confirm-second-factor/sms": RESENT,
-    "password/email-code": RESENT,
-    "two_factor/code/sms": {"resent": _told("ok", Text("code.resent", {"target": "… 67"}))},
+    "enrol/confirm-email": _sent_again(Text("code.resent", {"target": EMAIL})),
+    "enrol/confirm-second-factor/sms": _sent_again(Text("code.resent", {"target": "079 123 45 67"})),
+    "password/code-by-email": _sent_again(Text("fp.code_resent")),
+    "two_factor/code/sms": _sent_again(Text("tf.sms.resent", {"phone_end": "67"})),
     "consent/agreement": {"elsewhere": _from_elsewhere},
 }
 """What else a page looks like, by what led to it."""

@@ -14,11 +14,11 @@ from idp.one_time_codes import Purpose
 from idp.one_time_codes import SendLimit
 from idp.one_time_codes import Wait
 from idp.texts import Text
-from idp.throttle import TELL_FROM
 from pensioners import activation_code
 
 from .fields import CodeField
 from .fields import wrong
+from .tries import tries_left
 
 SIX_ALONE = re.compile(r"\b\d{3}[ \u00a0\u202f-]?\d{3}\b")
 
@@ -64,21 +64,21 @@ def check(
     *,
     person: str,
     renew: Callable[[], None],
-    shown: str,
+    renewed: Text,
 ) -> None:
     """Accept the code once; raises `Refused` with what to do, or `Paused`.
 
-    In place of an expired code `renew` sends a new one at once, to the address as `shown`.
+    In place of an expired code `renew` sends a new one at once, and `renewed` says so.
     """
     try:
         one_time_codes.check(purpose, holder, target, entered, person=person)
     except CodeWrong as problem:
-        more = (Text("code.err.left", {"n": problem.left}),) if problem.left <= TELL_FROM else ()
+        more = tries_left("code.err.left", problem.left, one_time_codes.PAUSE_SECONDS)
         raise Refused("code.err.wrong", *more, field="code") from None
     except CodeOld:
         raise Refused("code.err.old", field="code") from None
     except CodeExpired:
         renew()
-        raise Refused("code.err.expired", field="code", target=shown) from None
+        raise Refused(renewed.key, field="code", **renewed.params) from None
     except CodeSpent:
         raise Refused("code.err.spent", field="code") from None

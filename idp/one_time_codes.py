@@ -11,6 +11,7 @@ from datetime import datetime
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
 from sqlalchemy import delete
 from sqlalchemy import select
@@ -47,6 +48,7 @@ __all__ = [
     "SendLimit",
     "Wait",
     "check",
+    "is_open",
     "issue",
     "may_send",
     "sweep",
@@ -54,10 +56,12 @@ __all__ = [
 
 TRIES = 5
 """Guesses a code."""
+PAUSE_SECONDS = 900
+"""The pause after ten wrong codes within an hour, whatever code they were meant for."""
 
 
 class CodeWrong(Exception):
-    """Not this code; `left` more guesses."""
+    """Not this code; `left` more guesses, with 0 the pause begins."""
 
     def __init__(self, left: int) -> None:
         super().__init__("wrong code")
@@ -99,6 +103,14 @@ def issue(purpose: Purpose, holder: str, target: str) -> str:
     return code
 
 
+def is_open(purpose: Purpose, holder: str, target: str) -> bool:
+    """Whether a code that was sent there can still be entered: then nobody needs another one."""
+    keys = Keys(purpose, holder, target, None)
+    query = select(OneTimeCode.id).where(*_living(keys, now())).limit(1)
+    with db.engine.connect() as connection:
+        return connection.execute(query).first() is not None
+
+
 def check(purpose: Purpose, holder: str, target: str, entered: str, *, person: str) -> None:
     """Accept the code, once, or raise what is wrong with it or `throttle.Paused`.
 
@@ -118,6 +130,8 @@ def check(purpose: Purpose, holder: str, target: str, entered: str, *, person: s
         return
     if isinstance(problem, CodeWrong):
         problem.left = min(problem.left, left_for_person)
+    elif isinstance(problem, CodeSpent) and left_for_person == 0:  # another code would not help
+        raise CodeWrong(0)
     raise problem
 
 
@@ -131,20 +145,24 @@ def sweep() -> int:
 
 def _wrong_codes(purpose: Purpose) -> Limit:
     """A limit for each purpose, for a right answer clears it: a mailbox must not give new guesses at an SMS."""
-    return Limit(f"wrong codes {purpose.name}", tries=10, window=3600, pause=900)
+    return Limit(f"wrong codes {purpose.name}", tries=10, window=3600, pause=PAUSE_SECONDS)
 
 
 def _spend_guess(connection: Connection, keys: Keys, moment: datetime) -> Any:
     """The living code, one of whose guesses is now spent."""
-    statement = update(OneTimeCode).where(
+    spent = update(OneTimeCode).where(*_living(keys, moment)).values(tries=OneTimeCode.tries + 1)
+    return connection.execute(spent.returning(OneTimeCode.id, OneTimeCode.code_hash, OneTimeCode.tries)).first()
+
+
+def _living(keys: Keys, moment: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The code that can still be entered."""
+    return (
         *keys.here(),
         OneTimeCode.replaced_at.is_(None),
         OneTimeCode.used_at.is_(None),
         OneTimeCode.expires_at > moment,
         OneTimeCode.tries < TRIES,
     )
-    spent = statement.values(tries=OneTimeCode.tries + 1)
-    return connection.execute(spent.returning(OneTimeCode.id, OneTimeCode.code_hash, OneTimeCode.tries)).first()
 
 
 def _fits(row: Any, entered: str) -> bool:

@@ -14,6 +14,7 @@ from idp.one_time_codes import ENROL_SMS
 from idp.one_time_codes import SIGN_IN_SMS
 from idp.one_time_codes import Purpose
 from idp.provider import provider
+from idp.texts import Text
 
 from ..factor import Enrolled
 from ..factor import Factor
@@ -62,13 +63,19 @@ class Sms(Factor):
         return "phone" in draft
 
     def begin(self, draft: dict[str, Any], holder: Holder) -> None:
+        """Send the code, unless the one sent before is still good: whoever only looked back has it already."""
+        if not one_time_codes.is_open(ENROL_SMS, holder.interaction, draft["phone"]):
+            self.resend(draft, holder)
+
+    def resend(self, draft: Mapping[str, Any], holder: Holder) -> None:
         self._send(ENROL_SMS, draft["phone"], holder)
 
     def show_enrolment(self, draft: Mapping[str, Any], holder: Holder) -> dict[str, Any]:
         return {"phone": draft["typed"], "minutes": ENROL_SMS.minutes}
 
     def enrol(self, draft: Mapping[str, Any], form: Any, holder: Holder) -> Enrolled:
-        self._check(ENROL_SMS, draft["phone"], form, holder, shown=draft["typed"])
+        renewed = Text("code.err.expired", {"target": draft["typed"]})
+        self._check(ENROL_SMS, draft["phone"], form, holder, renewed)
         return Enrolled(self.kind, {"phone": draft["phone"]})
 
     def challenge(self, authenticator: Authenticator, holder: Holder) -> None:
@@ -76,7 +83,7 @@ class Sms(Factor):
 
     def verify(self, authenticator: Authenticator, form: Any, holder: Holder) -> None:
         phone = authenticator.data["phone"]
-        self._check(SIGN_IN_SMS, phone, form, holder, shown=f"… {_end(phone)}")
+        self._check(SIGN_IN_SMS, phone, form, holder, Text("tf.sms.expired", {"phone_end": _end(phone)}))
 
     def show(self, authenticator: Authenticator) -> dict[str, Any]:
         return {"phone_end": _end(authenticator.data["phone"]), "minutes": SIGN_IN_SMS.minutes}
@@ -84,7 +91,7 @@ class Sms(Factor):
     def hints(self, data: Mapping[str, Any]) -> dict[str, Any]:
         return {"phone_end": _end(data["phone"])}
 
-    def _check(self, purpose: Purpose, phone: str, form: Any, holder: Holder, *, shown: str) -> None:
+    def _check(self, purpose: Purpose, phone: str, form: Any, holder: Holder, renewed: Text) -> None:
         check(
             purpose,
             holder.interaction,
@@ -92,7 +99,7 @@ class Sms(Factor):
             form.code.meant,
             person=holder.person,
             renew=lambda: self._send(purpose, phone, holder),
-            shown=shown,
+            renewed=renewed,
         )
 
     def _send(self, purpose: Purpose, phone: str, holder: Holder) -> None:

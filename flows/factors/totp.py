@@ -16,7 +16,6 @@ from idp.db import transaction
 from idp.flow import Refused
 from idp.models import Authenticator
 from idp.provider import provider
-from idp.texts import Text
 from idp.throttle import Limit
 
 from ..factor import Enrolled
@@ -24,6 +23,7 @@ from ..factor import Factor
 from ..factor import Holder
 from ..fields import CodeField
 from ..fields import CodeForm
+from ..tries import tries_left
 
 STEP_SECONDS = 30
 AT_SET_UP = 2
@@ -98,8 +98,7 @@ def _accept_once(authenticator_id: str, step: int) -> bool:
 
 
 def _refusal(left: int) -> Refused:
-    more = (Text("code.err.left", {"n": left}),) if left <= throttle.TELL_FROM else ()
-    return Refused("e5.app.wrong", *more, field="code")
+    return Refused("e5.app.wrong", *tries_left("code.err.left", left, WRONG_CODES.pause), field="code")
 
 
 def _groups(secret: str) -> str:

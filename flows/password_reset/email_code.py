@@ -35,10 +35,14 @@ class EmailCode(Step):
         return CodeForm
 
     def begin(self, interaction: Interaction) -> None:
+        """Send the code, unless the one sent before is still good: whoever only looked back has it already."""
+        if not one_time_codes.is_open(PASSWORD_RESET, interaction.id, _address(interaction)):
+            self._send(interaction)
+
+    def _send(self, interaction: Interaction) -> None:
         """Send the code; for nobody do the same work, and let the message expire unsent."""
         facts = progress.of(interaction)
-        account = progress.named_account(interaction)
-        address = account.email if account else accounts.nobody(facts["subject"])
+        account, address = progress.named_account(interaction), _address(interaction)
         language = account.language if account else pages.language()
         permit(PASSWORD_RESET, interaction.id, address, person=facts["subject"])
         with transaction():
@@ -63,11 +67,11 @@ class EmailCode(Step):
         check(
             PASSWORD_RESET,
             interaction.id,
-            account.email if account else accounts.nobody(facts["subject"]),
+            _address(interaction),
             form.code.meant if account else "",
             person=facts["subject"],
-            renew=lambda: self.begin(interaction),
-            shown=facts["typed"],
+            renew=lambda: self._send(interaction),
+            renewed=Text("fp.code_expired"),
         )
         facts["email_code"] = True
 
@@ -80,5 +84,11 @@ class EmailCode(Step):
 
     def resend(self, interaction: Interaction) -> None:
         """«Envoyer un nouveau code»."""
-        self.begin(interaction)
-        interaction.notify("ok", Text("code.resent", {"target": progress.of(interaction)["typed"]}))
+        self._send(interaction)
+        interaction.notify("ok", Text("fp.code_resent"))
+
+
+def _address(interaction: Interaction) -> str:
+    """Where the code goes: the address of the account, or one that stands for nobody."""
+    account = progress.named_account(interaction)
+    return account.email if account else accounts.nobody(progress.of(interaction)["subject"])

@@ -42,6 +42,11 @@ class ConfirmEmail(Step):
         return ConfirmEmailForm
 
     def begin(self, interaction: Interaction) -> None:
+        """Send the code, unless the one sent before is still good: whoever only looked back has it already."""
+        if not one_time_codes.is_open(ENROL_EMAIL, interaction.id, progress.of(interaction)["email"]):
+            self._send(interaction)
+
+    def _send(self, interaction: Interaction) -> None:
         facts, person = progress.of(interaction), holder(interaction)
         email = facts["email"]
         permit(ENROL_EMAIL, interaction.id, email, person=person.person)
@@ -73,8 +78,8 @@ class ConfirmEmail(Step):
             facts["email"],
             form.code.meant,
             person=holder(interaction).person,
-            renew=lambda: self.begin(interaction),
-            shown=progress.shown_email(interaction),
+            renew=lambda: self._send(interaction),
+            renewed=Text("code.err.expired", {"target": progress.shown_email(interaction)}),
         )
         facts["confirmed"] = facts["email"]
         progress.keep_draft(interaction)
@@ -88,5 +93,5 @@ class ConfirmEmail(Step):
 
     def resend(self, interaction: Interaction) -> None:
         """«Envoyer un nouveau code»."""
-        self.begin(interaction)
+        self._send(interaction)
         interaction.notify("ok", Text("code.resent", {"target": progress.shown_email(interaction)}))

@@ -72,6 +72,7 @@ class Confirm(Step):
 
     def resend(self, interaction: Interaction) -> None:
         """«Envoyer un nouveau code»."""
-        self.begin(interaction)
-        kept = draft.of(interaction)
-        interaction.notify("ok", Text("code.resent", {"target": kept.get("typed", "")}))
+        factor, kept = draft.chosen(interaction), draft.of(interaction)
+        if factor is not None and factor.resendable:
+            factor.resend(kept, self._holder(interaction))
+            interaction.notify("ok", Text("code.resent", {"target": kept.get("typed", "")}))

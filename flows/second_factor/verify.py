@@ -84,8 +84,7 @@ class Verify(Step):
         """«Envoyer un nouveau code»."""
         factor, authenticator = self._asked(interaction)
         factor.challenge(authenticator, self._holder(interaction))
-        hints = factor.hints(authenticator.data)
-        interaction.notify("ok", Text("code.resent", {"target": f"… {hints.get('phone_end', '')}"}))
+        interaction.notify("ok", Text(f"tf.{factor.word}.resent", factor.hints(authenticator.data)))
 
     def _asked(self, interaction: Interaction) -> tuple[Factor, Authenticator]:
         authenticator = selection.asked(interaction, self._account(interaction))

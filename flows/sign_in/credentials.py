@@ -17,12 +17,12 @@ from idp.flow import Refused
 from idp.flow import Step
 from idp.interaction import Interaction
 from idp.models import Account
-from idp.texts import Text
 from pensioners import activation
 
 from ..fields import USERNAME
 from ..fields import IdentifierField
 from ..fields import SecretField
+from ..tries import tries_left
 
 FROM_ONE_ADDRESS = ("sign_in", 120, 600)
 
@@ -72,7 +72,8 @@ class Credentials(Step):
             audit.record_alone("password", "refused", account_id=account_id, client_id=interaction.client_id)
             if left == 0:
                 accounts.tell_locked(account, subject, pages.language(), WRONG_PASSWORDS.pause)
-            raise Refused("signin.err.mismatch", *_remaining(left), field="username")
+            more = tries_left("signin.err.remaining", left, WRONG_PASSWORDS.pause)
+            raise Refused("signin.err.mismatch", *more, field="username")
         throttle.clear(WRONG_PASSWORDS, subject)
         if not account.is_active:
             audit.record_alone("password", "refused", account_id=account_id, reason="disabled")
@@ -98,9 +99,3 @@ def _remember(account: Account, password: str, interaction: Interaction) -> None
         if new_hash and (stored := session.get(Account, account_id)):
             stored.password_hash = new_hash
         audit.record("password", account_id=account_id, client_id=interaction.client_id)
-
-
-def _remaining(left: int) -> tuple[Text, ...]:
-    if left > throttle.TELL_FROM:
-        return ()
-    return (Text("signin.err.remaining", {"minutes": WRONG_PASSWORDS.pause // 60, "n": left}),)

@@ -178,16 +178,15 @@ def _undo_after(interaction: Interaction, flow: Flow, step: Step) -> None:
 
 
 def _act(interaction: Interaction, flow: Flow, step: Step, name: str) -> Response:
-    """Another button of the page, such as «Envoyer un nouveau code»."""
+    """Another button of the page, such as «Envoyer un nouveau code»; what speaks against it is no error of a field."""
     action = step.actions.get(name)
     if action is None:
         return error_page(400)
     try:
         action(interaction)
     except Refused as refusal:
-        form = stored_form(interaction, step)
-        blame(form, refusal)
-        return _ask_anew(interaction, flow, step, form)
+        for text in refusal.texts:
+            interaction.notify("warn", text)
     except Paused as pause:
         return _paused(interaction, flow, pause)
     return follow(interaction)
@@ -210,7 +209,12 @@ def _ask_anew(interaction: Interaction, flow: Flow, step: Step, form: Form) -> R
 def _paused(interaction: Interaction, flow: Flow, pause: Paused) -> Response:
     """The pause page: until what time, and what to do meanwhile (pages.md P8)."""
     html = render_template(
-        "paused.html", until=pause.until, limit=pause.limit.name, flow=flow.name, entrance=entrances(interaction)
+        "paused.html",
+        until=pause.until,
+        limit=pause.limit.name,
+        flow=flow.name,
+        entrance=entrances(interaction),
+        retry_url=f"/i/{interaction.id}",
     )
     return make_response(html, 429)
 

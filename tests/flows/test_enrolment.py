@@ -122,6 +122,20 @@ def test_five_wrong_answers_pause_alike_for_known_and_unknown_numbers(another: C
         assert seen == [422] * 5 + [429], number
 
 
+def test_the_pause_page_of_an_enrolment_leads_back_to_it_and_names_the_telephone(visitor: Visitor) -> None:
+    """Pages.md P8."""
+    person = a_person()
+    page = visitor.open("/enrol")
+    for _ in range(6):
+        paused = visitor.identify(page, person, act=activation_code.new())
+
+    assert paused.status == 429
+    assert paused.says("lock.call")
+    home = page.url.rsplit("/", 2)[0]
+    assert f'<a class="btn" href="{home}">' in paused.text
+    assert visitor.open(home).url == page.url
+
+
 def test_a_typing_error_costs_no_try(visitor: Visitor) -> None:
     """Decision 19: what cannot be a number, a date or a code is not counted."""
     person = a_person()
@@ -231,6 +245,51 @@ def test_an_address_that_has_an_account_gets_another_mail_and_no_code(visitor: V
     assert not re.search(r"\b\d{6}\b", messages(member.email)[0]["text"])
     assert visitor.answer(page, code="123456").says("code.err.wrong")
     assert account_count() == 1
+
+
+@pytest.mark.parametrize("steps_back", [1, 2])
+def test_who_looks_back_and_goes_on_gets_no_second_mail(visitor: Visitor, steps_back: int) -> None:
+    """The code that was sent is still good; only «Envoyer un nouveau code» sends another."""
+    person = a_person()
+    page = visitor.enrol_until("confirm-email", person)
+    sent = code(person.email)
+
+    with time_machine.travel(now() + timedelta(minutes=5)):
+        for step in ("user-data", "identification")[:steps_back]:
+            page = visitor.open(page.link(step))
+        again = visitor.enrol_until("confirm-email", person, page)
+
+        assert names(person.email) == ["enrol_code"]
+        assert not again.says("code.err.wait", seconds=60)
+        assert "second-factor" in visitor.answer(again, code=sent).url
+
+
+@pytest.mark.parametrize("spoiled", ["expired", "guessed at"])
+def test_who_looks_back_gets_another_mail_once_the_code_is_no_longer_good(visitor: Visitor, spoiled: str) -> None:
+    person = a_person()
+    page = visitor.enrol_until("confirm-email", person)
+    if spoiled == "guessed at":
+        for _ in range(5):
+            visitor.answer(page, code=wrong(code(person.email)))
+
+    with time_machine.travel(now() + timedelta(minutes=61 if spoiled == "expired" else 2)):
+        back = visitor.open("/enrol") if spoiled == "expired" else visitor.open(page.link("user-data"))
+        again = visitor.enrol_until("confirm-email", person, back)
+
+        assert names(person.email) == ["enrol_code"] * 2
+        assert "second-factor" in visitor.answer(again, code=code(person.email)).url
+
+
+def test_who_looks_back_at_the_mobile_number_gets_no_second_sms(visitor: Visitor) -> None:
+    person = a_person()
+    page = visitor.enrol_until("confirm-second-factor", person)
+    sent = code(e164(person.phone))
+
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        again = visitor.enrol_until("confirm-second-factor", person, visitor.open(page.link("second-factor-details")))
+
+        assert names(e164(person.phone)) == ["code"]
+        assert visitor.answer(again, code=sent).url.endswith("/done")
 
 
 def test_a_new_address_is_proven_anew(visitor: Visitor) -> None:

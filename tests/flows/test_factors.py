@@ -134,19 +134,45 @@ def test_the_remaining_tries_are_told_from_three(visitor: Visitor) -> None:
     assert not is_signed_in(visitor)
 
 
+@pytest.mark.parametrize("where", ["sms", "totp", "e-mail"])
+def test_after_the_last_try_a_page_says_what_happens_and_never_none_left(visitor: Visitor, where: str) -> None:
+    """Pages.md D7: ten wrong codes in an hour, whatever codes they were meant for, and then a pause."""
+    moment, target, seen = now(), "", []
+    if where == "totp":
+        page = at_code(visitor, a_member(phone=False, app=True))
+    else:
+        page, target, _ = resendable(visitor, where)
+    for tried in range(10):
+        if tried == 5 and where != "totp":
+            with time_machine.travel(moment + MINUTE):
+                page = visitor.answer(page, 1, action="resend")
+        with time_machine.travel(moment + 2 * MINUTE):
+            bad = wrong(code(target)) if where != "totp" else "000000"
+            seen.append(visitor.answer(page, code=bad))
+
+    with time_machine.travel(moment + 2 * MINUTE):
+        paused = visitor.answer(page, code="000001")
+    assert [one.status for one in [*seen, paused]] == [422] * 10 + [429]
+    assert [one.says("lock.now", minutes=15) for one in seen] == [False] * 9 + [True]
+    assert not [one for one in seen if one.says("code.err.left", n=0)]
+
+
 @pytest.mark.parametrize("where", ["sms", "e-mail", "reset"])
 def test_a_new_code_has_to_wait_for_a_minute(visitor: Visitor, where: str) -> None:
     page, target, key = resendable(visitor, where)
     first = code(target)
 
     hasty = visitor.answer(page, 1, action="resend")
-    assert hasty.status == 422
-    assert "Un code vient d'être envoyé" in hasty.text
+    assert hasty.status == 200, "nothing is wrong with what was typed"
+    assert not hasty.says("err.summary")
+    assert 'class="note warn" role="status"><p>Un code vient d\'être envoyé' in hasty.text
     assert len(messages(target)) == 1
     with time_machine.travel(now() + MINUTE):
         resent = visitor.answer(page, 1, action="resend")
         assert resent.status == 200
-        assert "Un nouveau code a été envoyé" in resent.text
+        told = {"sms": ("tf.sms.resent", {"phone_end": target[-2:]}), "e-mail": ("code.resent", {"target": target})}
+        text, values = told.get(where, ("fp.code_resent", {}))
+        assert resent.says(text, **values)
         assert len(messages(target)) == 2
         if first != code(target):
             assert visitor.answer(resent, code=first).says("code.err.old")
@@ -163,8 +189,8 @@ def test_no_more_than_five_codes_an_hour(visitor: Visitor, where: str) -> None:
     with time_machine.travel(moment + 5 * MINUTE):
         refused = visitor.answer(page, 1, action="resend")
 
-    assert refused.status == 422
-    assert "Vous avez demandé trop de codes" in refused.text
+    assert refused.status == 200
+    assert 'class="note warn" role="status"><p>Vous avez demandé trop de codes' in refused.text
     assert len(messages(target)) == 5
 
 

@@ -10,6 +10,8 @@ from flask import Flask
 from oidc import an_account
 from visitor import Visitor
 
+from flows.gallery import REFUSALS
+from flows.gallery import VARIANTS
 from idp.clock import now
 from idp.db import db
 from idp.flow import offered_flows
@@ -43,6 +45,13 @@ def test_every_step_of_every_flow_is_there(visitor: Visitor) -> None:
     steps = {f"{flow.name}/{step.name}" for flow in offered_flows() for step in flow.steps if step.name != "blocked"}
     assert len(steps) >= 15
     assert not steps - shown
+
+
+def test_every_refusal_and_variant_has_a_page(visitor: Visitor) -> None:
+    shown = entries(visitor)
+
+    assert [place for place in (*REFUSALS, *VARIANTS) if not [name for name in shown if name.startswith(place)]] == []
+    assert {"password/code-by-email/1", "password/code-by-email/wait"} <= {*shown}
 
 
 NOT_FOR_PEOPLE = ("check_session.html", "dev/", "macros/", "messages/")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from walk import e164
 from idp import accounts
 from idp import passwords
 from idp.clock import epoch
+from idp.clock import now
 from idp.db import db
 from idp.models import Account
 
@@ -96,6 +98,33 @@ def test_nobody_can_tell_who_has_an_account(another: Callable[[], Visitor]) -> N
     assert [status for status, _ in seen[3]] == [status for status, _ in seen[4]]
     assert names(disabled.email) == []
     assert names("nobody@example.org") == []
+
+
+@pytest.mark.parametrize("minutes", [2, 16])
+def test_no_page_says_that_a_code_went_to_an_ahv_number(visitor: Visitor, minutes: int) -> None:
+    """It goes by e-mail; to which address, and whether at all, nobody is told."""
+    person = a_member()
+    page = ask(visitor, person.ahv_number)
+
+    with time_machine.travel(now() + timedelta(minutes=minutes)):
+        told = visitor.answer(page, 1, action="resend") if minutes < 15 else visitor.answer(page, code="000000")
+
+    assert told.says("fp.code_resent" if minutes < 15 else "fp.code_expired")
+    assert names(person.email) == ["reset_code"] * 2
+    assert person.ahv_number not in told.text
+    assert person.email not in told.text
+
+
+def test_who_looks_back_and_goes_on_gets_no_second_mail(visitor: Visitor) -> None:
+    person = a_member()
+    page = ask(visitor, person.email)
+    sent = code(person.email)
+
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        again = visitor.answer(visitor.open(page.link("/password/forgot")), username=person.ahv_number)
+
+        assert names(person.email) == ["reset_code"]
+        assert "/password/code" in visitor.answer(again, code=sent).url
 
 
 def test_what_is_written_for_nobody_is_never_sent(visitor: Visitor) -> None:

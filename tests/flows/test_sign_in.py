@@ -86,7 +86,8 @@ def test_all_spellings_share_one_counter_and_the_rest_is_told_from_three(visitor
         assert page.says("signin.err.remaining", minutes=15, n=left) == (left <= 3), tried
 
     last = visitor.give_password(page, person.email, "Falsch-2026 nein")
-    assert last.says("signin.err.remaining", minutes=15, n=0)
+    assert last.says("lock.now", minutes=15)
+    assert not last.says("signin.err.remaining", minutes=15, n=0)
     assert "locked" in names(person.email)
     paused = visitor.give_password(page, spellings(person.ahv_number)[2], PASSWORD)
     assert paused.status == 429
@@ -103,6 +104,7 @@ def test_the_pause_page_tells_the_time_and_is_over_then(visitor: Visitor) -> Non
         assert paused.status == 429
         assert re.search(r"11\s?h\s?15", paused.text), paused.errors()
         assert paused.link("/password/forgot")
+        assert f'<a class="btn" href="{page.url.rsplit("/", 2)[0]}">' in paused.text
         clock.shift(15 * 60 + 1)
         assert "two_factor" in visitor.give_password(page, person.email).url
 
