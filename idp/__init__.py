@@ -28,6 +28,7 @@ from .clock import now
 from .db import init_db
 from .flow import Flow
 from .flow import offer_flows
+from .provider import Chore
 from .provider import Provider
 from .server import init_server
 from .settings import Settings
@@ -40,7 +41,9 @@ FILES = ROOT if (ROOT / "templates").is_dir() else ROOT.parent
 """Where templates, static files and locales lie: beside this package in a checkout, inside it in a wheel."""
 
 
-def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source: ClaimsSource) -> Flask:
+def create_app(
+    settings: Settings, *, flows: Sequence[Flow] = (), claims_source: ClaimsSource, chores: Sequence[Chore] = ()
+) -> Flask:
     """The provider, assembled: one Flask application over one database and one store."""
     app = Flask("idp", template_folder=str(FILES / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=256 * 1024, MAX_FORM_MEMORY_SIZE=256 * 1024, MAX_FORM_PARTS=200)
@@ -57,6 +60,7 @@ def create_app(settings: Settings, *, flows: Sequence[Flow] = (), claims_source:
         keys=KeyRing(SqlKeyStorage(app), vault, encryption=tuple(OPENED_BY), clock=now),
         texts=load_texts(FILES / "locales", settings),
         claims_source=claims_source,
+        chores=tuple(chores),
     )
     hosts.init_app(app, settings)
     offer_flows(app, flows)

@@ -4,7 +4,9 @@
 the current application, as Flask's `current_app` does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from typing import cast
 
 from flask import current_app
@@ -18,6 +20,9 @@ from .settings import Settings
 from .store import Store
 from .texts import Texts
 
+Chore = tuple[float, Callable[[], Any]]
+"""Seconds between two rounds, and the work; several processes may do it at once."""
+
 
 @dataclass
 class Provider:
@@ -29,6 +34,8 @@ class Provider:
     keys: KeyRing
     texts: Texts
     claims_source: ClaimsSource
+    chores: tuple[Chore, ...] = ()
+    """What the fund's own tables need again and again, beside what this package does by itself."""
 
 
 provider: Provider = cast("Provider", LocalProxy(lambda: current_app.extensions["idp"]))

@@ -38,6 +38,7 @@ from .clock import now
 from .db import db
 from .db import transaction
 from .models import OutboxMessage
+from .provider import Chore
 from .provider import provider
 from .sender import Sender
 from .settings import SECRETS_FOLDER
@@ -162,7 +163,7 @@ def forget_environment() -> None:
         del os.environ[name]
 
 
-def chores(app: Flask) -> Sequence[tuple[float, Callable[[], Any]]]:
+def chores(app: Flask) -> Sequence[Chore]:
     """What every worker repeats, and how often in seconds; all of it may be done by several at once."""
     parts = app.extensions["idp"]
     return (
@@ -173,6 +174,7 @@ def chores(app: Flask) -> Sequence[tuple[float, Callable[[], Any]]]:
         (300, backchannel_logout.sweep),
         (60, audit.seal),
         (3600, forget_old_messages),
+        *parts.chores,
     )
 
 

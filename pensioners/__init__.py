@@ -12,6 +12,7 @@ What is kept:
     codes.py            new activation codes for everybody who has no account, as a file for the fund's printing
     letters.py          the same as letters: one page a person, in their own language
     campaigns.py        what became of the codes
+    retention.py        what is forgotten of them, and when
     printing_file.py, private_file.py, typesetting.py, swiss_time.py, batches.py: what these are made with
 
 What others ask for:

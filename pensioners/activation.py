@@ -40,7 +40,7 @@ VOID_AFTER_TRIES = "too many tries"
 NOBODY = "nobody"
 
 _Person = Row[str, str, bytes | None, str | None]
-_Code = Row[str, str, datetime, datetime | None, datetime | None, str | None]
+_Code = Row[str, str | None, datetime, datetime | None, datetime | None, str | None]
 
 
 class NoMatch(Exception):

@@ -95,7 +95,8 @@ class ActivationCode(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     pensioner_id: Mapped[str] = mapped_column(ForeignKey("pensioner.id", ondelete="CASCADE"), index=True)
     campaign: Mapped[str]
-    code_fingerprint: Mapped[str] = mapped_column(unique=True)
+    code_fingerprint: Mapped[str | None] = mapped_column(unique=True)
+    """None once it is forgotten (`retention.py`)."""
     issued_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     used_at: Mapped[datetime | None] = mapped_column(Moment)
