@@ -45,6 +45,9 @@ conformance: $(VENV)/.dev ## plans of the official suite (SUITE=https://… PLAN
 	@test -n "$(SUITE)" || { echo "Say where the suite runs: make conformance SUITE=https://localhost.emobix.co.uk:8443" >&2; exit 1; }
 	$(BIN)/python conformance/run.py --suite $(SUITE) $(if $(TRUST),--trust $(TRUST)) $(PLANS)
 
+bench: $(VENV)/.dev ## what a request costs here and at npm's oidc-provider (ARGS="--rounds 5 --json FILE"; see bench/README.md)
+	$(BIN)/python bench/compare.py $(ARGS)
+
 flows: $(VENV)/.run ## draw the flows anew into docs/flows.md
 	@{ printf '# The flows\n\nDrawn by `make flows` from what the program runs. The first flow that is due comes first, the '; \
 	  printf 'first step\nthat is due is the next page; a thick border marks an entrance.\n\n```mermaid\n'; \
@@ -81,4 +84,4 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help run reset test test-fast attacks fuzz lint format types conformance flows migration lock up clean
+.PHONY: help run reset test test-fast attacks fuzz lint format types conformance bench flows migration lock up clean

@@ -52,11 +52,13 @@ class Live:
     folder: Path
     environment: dict[str, str]
     people: list[Person] = field(default_factory=list)
+    root: Path = ROOT
+    """The checkout that runs."""
 
     def idp(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line against the same database."""
         command = [sys.executable, "-m", "cli", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"idp {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
         return done
@@ -96,12 +98,14 @@ class Live:
 
 
 @contextmanager
-def provider(folder: Path, *, workers: int = 2, register: Path = REGISTER, **settings: str) -> Iterator[Live]:
+def provider(
+    folder: Path, *, workers: int = 2, register: Path = REGISTER, root: Path = ROOT, **settings: str
+) -> Iterator[Live]:
     """Migrate, load the register, write the letters' codes, serve; ends with the block."""
     port = free_port()
     issuer = f"http://localhost:{port}"
-    environment = {**os.environ, **_environment(folder, issuer), **settings}
-    live = Live(issuer, folder, environment)
+    environment = {**os.environ, **_environment(folder, issuer), "PYTHONPATH": str(root), **settings}
+    live = Live(issuer, folder, environment, root=root)
     live.idp("migrate")
     live.idp("register", "import", str(register))
     codes = folder / "codes.csv"
@@ -109,7 +113,7 @@ def provider(folder: Path, *, workers: int = 2, register: Path = REGISTER, **set
     live.people = list(_people(register, codes))
     command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", str(workers)]
     log = (folder / "serve.log").open("wb")
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         _wait_until_ready(f"{issuer}/health/ready", process, folder / "serve.log")
         yield live
@@ -148,7 +152,6 @@ def node(live: Live) -> Iterator[str]:
 
 def _environment(folder: Path, issuer: str) -> dict[str, str]:
     return {
-        "PYTHONPATH": str(ROOT),
         "IDP_ENVIRONMENT": "development",
         "IDP_ISSUER": issuer,
         "IDP_SECRET": secrets.token_urlsafe(48),
