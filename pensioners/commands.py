@@ -47,7 +47,7 @@ def register() -> None:
 @click.option("--dry-run", is_flag=True, help="Check and compare only; write nothing.")
 @click.option("--skip-bad", is_flag=True, help="Write the good rows although others are bad.")
 def import_command(file: Path, dry_run: bool, skip_bad: bool) -> None:
-    """Bring the register up to date with FILE (CSV in UTF-8, comma or semicolon).
+    """Bring the register up to date with FILE (CSV in UTF-8: comma, semicolon or tab).
 
     Bad rows are listed with their line; then nothing of the file is written, unless --skip-bad is given.
     """

@@ -96,7 +96,7 @@ def test_a_wrong_file_is_one_sentence(idp_register: Callable[..., Result], tmp_p
     result = idp_register("import", path)
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {path}: line 1: column person_number")
+    assert result.stderr.startswith(f"Error: {path}: line 1: it names no column")
     assert "Traceback" not in result.output
 
 

@@ -70,7 +70,11 @@ def problems(tmp_path: Path) -> Callable[..., list[tuple[int, str]]]:
         (GOOD + ";more", "15 columns instead of 14"),
         (GOOD.removesuffix(";active"), "13 columns instead of 14"),
         (GOOD.replace(";", ",").replace("Genève", "Genève;"), "2 columns instead of 14"),
-        (GOOD.replace("Claire", '"Claire'), "a quotation mark is missing or misplaced"),
+        (
+            GOOD.replace("Claire", '"Claire'),
+            "a quotation mark is opened and not closed; write each person on one line, without line breaks in a field",
+        ),
+        (GOOD.replace("Claire", "Cla\rire"), "a line end (CR) stands within the line"),
         (GOOD.replace("Claire", '"Cl"aire'), "a quotation mark is missing or misplaced"),
         (
             GOOD.encode("latin-1"),
@@ -83,6 +87,18 @@ def test_a_bad_row_is_named_with_its_line_and_nothing_is_written(
     problems: Callable[..., list[tuple[int, str]]], bad: str | bytes, reason: str
 ) -> None:
     assert problems(HEADER, OTHER, bad) == [(3, reason)]
+
+
+def test_a_line_break_in_a_field_is_told_at_its_line_and_swallows_nothing(
+    problems: Callable[..., list[tuple[int, str]]],
+) -> None:
+    found = problems(HEADER, GOOD.replace("Rue 1", '"Rue 1\nCase postale"'), OTHER.replace(";DE;", ";xx;"))
+
+    (first, opened), (second, rest), (third, language) = found
+    assert (first, second, third) == (2, 3, 4)
+    assert "without line breaks in a field" in opened
+    assert rest.endswith("(it may be the rest of line 2)")
+    assert language == "language: must be one of de, fr, it, en"
 
 
 def test_everything_wrong_with_a_row_is_told_at_once(problems: Callable[..., list[tuple[int, str]]]) -> None:
@@ -131,14 +147,21 @@ def test_no_personal_data_stands_in_what_is_said(problems: Callable[..., list[tu
 
 
 @pytest.mark.parametrize(
-    "header", [HEADER, HEADER.replace(";", ","), HEADER.upper(), '"' + HEADER.replace(";", '";"') + '"']
+    "header",
+    [
+        HEADER,
+        HEADER.replace(";", ","),
+        HEADER.replace(";", "\t"),
+        HEADER.upper(),
+        '"' + HEADER.replace(";", '";"') + '"',
+    ],
 )
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_separator_byte_order_mark_and_line_ends_make_no_difference(
     problems: Callable[..., list[tuple[int, str]]], header: str, bom: bytes, end: bytes
 ) -> None:
-    separator = "," if "," in header else ";"
+    separator = next(each for each in ",\t;" if each in header)
     rows = [row.replace(";", separator) for row in (GOOD, OTHER)]
 
     assert problems(bom + header.encode(), *rows, "", separator * 13, end=end) == []
@@ -187,9 +210,13 @@ def test_a_separator_in_quotes_belongs_to_the_field(problems: Callable[..., list
         ((HEADER + ";email").encode(), "line 1: column email stands there twice"),
         (HEADER.encode("utf-16"), "line 1: the file is UTF-16; save it as CSV in UTF-8"),
         (b"person_number;pr\xe9nom", "line 1: the file is not UTF-8; save it as CSV in UTF-8"),
-        (GOOD.encode(), "line 1: column person_number, ahv_number,"),
+        (HEADER.replace("email", "e-mail").encode(), "line 1: column email is missing; column e-mail is not known;"),
+        (HEADER.replace(";", "|").encode(), "line 1: it names no column; wanted, between commas"),
+        (f"sep=;\n{HEADER}".encode(), "line 1: sep=… names no columns; remove this line"),
+        (f"{HEADER}\r{GOOD}\r".encode(), "line 1: the lines end with CR alone, as on old Macs"),
+        (GOOD.encode(), "line 1: it names no column; wanted, between commas, semicolons or tabs, are person_number,"),
         (b'"person_number;', "line 1: a quotation mark is missing or misplaced"),
-        (b"\x00\x01\x02", "line 1: column person_number"),
+        (b"\x00\x01\x02", "line 1: it names no column;"),
     ],
 )
 def test_a_file_without_the_right_header_is_refused_as_a_whole(tmp_path: Path, content: bytes, reason: str) -> None:
