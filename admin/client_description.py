@@ -3,8 +3,10 @@
 Every mistake becomes a sentence that names the field and says how to mend it; what passes here needs no further check.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import Literal
 from typing import Self
@@ -33,9 +35,24 @@ _SIGNED_BY_CLIENT = (
 )
 _SIGNED_FOR_CLIENT = ("id_token_signed_response_alg", "authorization_signed_response_alg")
 
+_PLAIN = {
+    "missing": "it is missing",
+    "tuple_type": 'write it as a list: ["one", "two"]',
+    "string_type": "write it as a text in quotation marks",
+    "dict_type": "write it as a table: {name = …}",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "int_type": "write it as a number",
+}
+"""What the library's type errors mean to somebody who writes a file."""
+
 
 class BadDescription(ValueError):
-    """What is wrong, one sentence a line."""
+    """What is wrong, one sentence a line; `mistakes` are fields and sentences, where the fields are known."""
+
+    def __init__(self, text: str, mistakes: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(text)
+        self.mistakes = mistakes
 
 
 class ClientDescription(ClientMetadata):
@@ -137,11 +154,21 @@ def describe(values: dict[str, Any], policy: Policy | None = None) -> ClientDesc
     try:
         return ClientDescription.model_validate(values, context=policy)
     except ValidationError as error:
-        name = values.get("client_id", "a client without client_id")
-        raise BadDescription("\n".join(_sentence(str(name), problem) for problem in error.errors())) from None
+        name = str(values.get("client_id", "a client without client_id"))
+        mistakes = [(str((*problem["loc"], "")[0]), _sentence(name, problem)) for problem in error.errors()]
+        raise BadDescription("\n".join(sentence for _, sentence in mistakes), mistakes) from None
 
 
 def _sentence(name: str, problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
-    text = "there is no such field" if problem["type"] == "extra_forbidden" else str(problem["msg"])
+    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+        text = f"there is no such field{_nearest(where)}"
+    else:
+        text = _PLAIN.get(problem["type"], str(problem["msg"]))
     return f"{name}: {where + ': ' if where else ''}{text.removeprefix('Value error, ')}"
+
+
+def _nearest(field: str) -> str:
+    known = [described.alias or name for name, described in ClientDescription.model_fields.items()]
+    near = difflib.get_close_matches(field, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

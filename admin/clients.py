@@ -29,6 +29,7 @@ from idp.redirects import BadAddress
 from .client_description import BadDescription
 from .client_description import ClientDescription
 from .client_description import describe
+from .toml_lines import TomlLines
 
 SHORTEST_SECRET = 32
 
@@ -57,19 +58,14 @@ class Change:
 
 
 def read(path: Path, policy: Policy | None = None) -> list[ClientDescription]:
-    """The clients of a TOML file; raises `BadDescription` with all mistakes at once."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("client", [])
-    except (OSError, ValueError) as error:
-        raise BadDescription(f"{path}: {error}") from None
-    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise BadDescription(f"{path}: it names no [[client]]")
+    """The clients of a TOML file; raises `BadDescription` with all mistakes at once, each with its line."""
+    lines, tables = _tables(path)
     found, mistakes = [], []
-    for table in tables:
+    for number, table in enumerate(tables):
         try:
             found.append(describe(table, policy))
         except BadDescription as mistake:
-            mistakes.append(str(mistake))
+            mistakes += [f"{lines.where(number, field)}{sentence}" for field, sentence in mistake.mistakes]
     names = [description.client_id for description in found]
     mistakes += [f"{name}: named twice" for name in sorted({name for name in names if names.count(name) > 1})]
     if sum(description.is_default for description in found) > 1:
@@ -77,6 +73,21 @@ def read(path: Path, policy: Policy | None = None) -> list[ClientDescription]:
     if mistakes:
         raise BadDescription("\n".join(mistakes))
     return found
+
+
+def _tables(path: Path) -> tuple[TomlLines, list[dict[str, Any]]]:
+    """Each [[client]] as it stands in the file, and where; raises `BadDescription` where there is none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        document = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise BadDescription(f"{path}: {error}") from None
+    tables = document.pop("client", [])
+    if document:
+        raise BadDescription(f"{path}: {', '.join(document)}: only tables [[client]] may stand here")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise BadDescription(f"{path}: it names no [[client]]")
+    return TomlLines(text, len(tables)), tables
 
 
 def compare(description: ClientDescription) -> Change:

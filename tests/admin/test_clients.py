@@ -503,6 +503,42 @@ def test_every_mistake_of_a_file_is_told_at_once_and_nothing_is_written(app: Fla
     assert db.session.query(Client).count() == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("colour = 1", "line 12: portal: colour: there is no such field"),
+        ("redirect_uri = 'x'", "line 12: portal: redirect_uri: there is no such field; did you mean redirect_uris?"),
+        ("is_default = true", "line 12: portal: is_default: there is no such field; did you mean default?"),
+        ("resources = 'https://a.ch'", 'line 12: portal: resources: write it as a list: ["one", "two"]'),
+        ("require_pkce = [1]", "line 12: portal: require_pkce: write true or false"),
+        ("client_uri = 5", "line 12: portal: client_uri: write it as a text in quotation marks"),
+        ("access_token_format = 'saml'", "line 12: portal: access_token_format: Input should be 'opaque' or 'jwt'"),
+        ("profile = 'fapi9'", "line 12: portal: profile: choose among standard, "),
+        ("[client.jwks]\nkeys = 5", "line 12: portal: jwks"),
+        ("token_endpoint_auth_method = 'none'\nrequire_pkce = false", "line 2: portal: a public client needs PKCE"),
+        ("[[client]]\nclient_name = 'B'", "line 12: a client without client_id: client_id: it is missing"),
+        ("a = ", "(at line 12, column 5)"),
+        ("[other]\na = 1", "clients.toml: other: only tables [[client]] may stand here"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_with_line_client_and_field(app: Flask, file: Path, line: str, said: str) -> None:
+    file.write_text(FILE.format(more=line))
+
+    result = idp("apply", str(file), "--yes")
+
+    assert result.exit_code == 1
+    assert said in result.output
+    assert db.session.query(Client).count() == 0
+
+
+def test_a_client_that_is_written_inline_is_told_without_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "clients.toml"
+    path.write_text('client = [{client_id = "a", colour = 1}]')
+
+    with pytest.raises(BadDescription, match=r"^a: client_name: it is missing\na: "):
+        read(path)
+
+
 @pytest.mark.parametrize("text", ["", "x = 1", "[[client]", "client = 5", "client = [1]", "\x00", "[client]\na = 1"])
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "clients.toml"
