@@ -21,6 +21,18 @@ from live import provider as running_provider
 from idp.db import db
 
 BACKENDS = ("sqlite", "postgres")
+PROVIDERS = {"houses": "journeys", "lives": "running", "targets": "running", "calling": "calling"}
+"""Fixtures behind which a provider stands that takes seconds to start, and the group of tests that shares it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what shares a provider run in one worker (`--dist loadgroup`), the rest file by file."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {}).values()
+        backend = next((each for each in BACKENDS if each in params), "sqlite")
+        shared = next((PROVIDERS[name] for name in PROVIDERS if name in getattr(item, "fixturenames", ())), None)
+        group = f"{shared} {backend}" if shared else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
