@@ -7,6 +7,7 @@ letters, the command line. Which text stands where is the business of pages and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -38,6 +39,18 @@ TAGS = {"de": "de-CH", "fr": "fr-CH", "it": "it-CH", "en": "en", PSEUDO: "en-x-p
 ZURICH = ZoneInfo("Europe/Zurich")
 DATES = {"de": "d. MMMM y", "fr": "d MMMM y", "it": "d MMMM y", "en": "d MMMM y"}
 TIMES = {"de": "{}.{:02}", "fr": "{}\u00a0h\u00a0{:02}", "it": "{}:{:02}", "en": "{}:{:02}"}
+NO_BREAK, JOINER = "\u00a0", "\u2060"
+"""A blank and a nothing that keep together what stands beside them; the font has no hyphen that does (U+2011)."""
+TOGETHER = (
+    (re.compile(r"(?<=\d) (?=\d)"), NO_BREAK),  # 061 555 01 23
+    (re.compile(r"(?<=[\d}]) (?=Uhr\b)"), NO_BREAK),
+    (re.compile(r"(?<=\b[eE]-)(?=[mM]ail)|(?<=\bQR-)(?=[cC]ode)|(?<=\b\d-)(?=\w)"), JOINER),
+    (re.compile(r"(?<=\w–)(?=\w)"), JOINER),  # 9–12, Mo–Fr
+)
+"""What reads badly when a line ends within it, and what keeps it together."""
+ELSEWHERE = ("sms.", "mail.", "letter.")
+"""Texts that are on no page: those who read them may have plain characters only."""
+TELEPHONE = re.compile(r"\+?\d[\d ]{7,}")
 PSEUDO_LONGER = 0.3
 PSEUDO_FILLING = "uox "
 
@@ -112,6 +125,10 @@ class Texts:
             language: {name: _in_language(value, language) for name, value in (defaults or {}).items()}
             for language in self._catalogues
         }
+        self._on_pages = {
+            language: {name: unbroken(value) for name, value in values.items()}
+            for language, values in self._defaults.items()
+        }
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -124,7 +141,7 @@ class Texts:
         if pattern is None:
             self._complain(key, "no such text")
             return key
-        values = _Values(self._defaults[language])
+        values = _Values((self._defaults if key.startswith(ELSEWHERE) else self._on_pages)[language])
         values.update((name, self._shown(language, name, value)) for name, value in params.items())
         written = pattern.format_map(values)
         if values.missing:
@@ -152,6 +169,8 @@ class Texts:
             return self.date(language, value)
         if isinstance(value, list | tuple):
             return ", ".join(str(self._shown(language, name, part)) for part in value)
+        if isinstance(value, str) and TELEPHONE.fullmatch(value):
+            return unbroken(value)
         return value
 
     def _complain(self, key: str, problem: str) -> None:
@@ -218,7 +237,15 @@ def _read(folder: Path, language: str) -> dict[str, str]:
     path = folder / language / "LC_MESSAGES" / "messages.po"
     with path.open("rb") as file:
         catalogue = read_po(file, abort_invalid=True)
-    return {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
+    texts = {str(message.id): str(message.string) for message in catalogue if message.id and message.string}
+    return {key: text if key.startswith(ELSEWHERE) else unbroken(text) for key, text in texts.items()}
+
+
+def unbroken(text: str) -> str:
+    """The text as a page shows it: no line ends within «e-mail», a telephone number or «9–12 Uhr»."""
+    for place, glue in TOGETHER:
+        text = place.sub(glue, text)
+    return text
 
 
 def _pseudo(catalogues: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -86,7 +86,7 @@ def test_step_one_answers_alike_whatever_does_not_fit(another: Callable[[], Visi
     for given in tries:
         browser = another()
         page = browser.answer(browser.open("/enrol"), **given, terms="1")
-        assert page.says("e1.err.nomatch", help_phone="061 555 01 23"), page.errors()
+        assert page.says("e1.err.nomatch"), page.errors()
         assert page.status == 422
         seen.add(masked(page, *given.values()))
 
@@ -101,8 +101,8 @@ def test_an_old_letter_is_told_to_its_own_person_only(visitor: Visitor, another:
     own = visitor.identify(page, person)
     foreign = visitor.identify(page, stranger, act=person.code)
 
-    assert own.says("e1.err.code_old", help_phone="061 555 01 23"), own.errors()
-    assert foreign.says("e1.err.nomatch", help_phone="061 555 01 23")
+    assert own.says("e1.err.code_old"), own.errors()
+    assert foreign.says("e1.err.nomatch")
 
 
 def test_an_expired_letter_is_told(visitor: Visitor) -> None:
@@ -110,7 +110,7 @@ def test_an_expired_letter_is_told(visitor: Visitor) -> None:
     row = db.session.query(ActivationCode).filter_by(pensioner_id=person.pensioner_id).one()
     change(row, expires_at=now() - timedelta(seconds=1))
 
-    assert visitor.identify(visitor.open("/enrol"), person).says("e1.err.code_old", help_phone="061 555 01 23")
+    assert visitor.identify(visitor.open("/enrol"), person).says("e1.err.code_old")
 
 
 def test_five_wrong_answers_pause_alike_for_known_and_unknown_numbers(another: Callable[[], Visitor]) -> None:

@@ -97,7 +97,13 @@ def test_a_page_can_be_seen_with_its_errors(visitor: Visitor) -> None:
 
 
 DATA = (
-    *("odile.fictive@example.org", "o…@example.org", "079 123 45 67", "Dossier 4711", "JBSW Y3DP EHPK 3PXP"),
+    *(
+        "odile.fictive@example.org",
+        "o…@example.org",
+        "079\u00a0123\u00a045\u00a067",
+        "Dossier 4711",
+        "JBSW Y3DP EHPK 3PXP",
+    ),
     f"{now():%B}",
 )
 ERROR = "⟦Erreur"
@@ -141,7 +147,7 @@ def test_help_stands_at_the_same_place_on_every_page(every_page: dict[str, str])
         tags = [tag for tag, _ in Elements(html).elements]
         footer = tags.index("footer")
         assert tags[footer : footer + 4] == ["footer", "div", "h2", "p"], name
-        assert "061 555 01 23" in html[html.index("<footer") :], name
+        assert "061\u00a0555\u00a001\u00a023" in html[html.index("<footer") :], name
         assert {*tags[footer:]} & {"main", "form", "input"} == set(), name
 
 

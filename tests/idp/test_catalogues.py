@@ -197,6 +197,32 @@ def test_french_punctuation_never_begins_a_line() -> None:
     assert not any(NBSP in text for key, text in ALL["fr"].items() if key.startswith("sms."))
 
 
+BREAKS = r"(?i)\be-mail|QR-code|\d[ -]\d|\b\d-[a-z]|\w–\w|[\d}] Uhr"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_line_of_a_page_ends_within_what_belongs_together(language: str) -> None:
+    """«e-/mail», «061 555 / 01 23», «9–/12 / Uhr»: as the pages get them, the operator's own words included."""
+    texts = Texts(LOCALES, defaults={"help_phone": "061 555 01 23", "help_hours": "Mo–Fr 9–12 Uhr, 13.30–16 Uhr"})
+    names = {name for text in ALL[language].values() for name in placeholders(text)} - {"help_phone", "help_hours"}
+    values = dict.fromkeys(names, "7")
+    pages = [key for key in ALL[language] if not key.startswith(("sms.", "mail.", "letter."))]
+
+    broken = {key: text for key in pages if re.search(BREAKS, text := texts.text(language, key, **values))}
+
+    assert broken == {}
+    assert len([key for key in pages if re.search(BREAKS, ALL[language][key])]) > 20, "the catalogues are plain"
+
+
+def test_messages_and_what_people_typed_are_left_as_they_are() -> None:
+    texts = Texts(LOCALES, defaults={"help_phone": "061 555 01 23", "portal": "myVPK", "site": "fund.ch"})
+
+    assert "e-mail ne contient" in texts.text("fr", "mail.safety").replace("\n", " ")
+    assert "061 555 01 23" in texts.text("fr", "mail.not_me")
+    assert "à l-e-mail@e-mail.example." in texts.text("fr", "code.resent", target="l-e-mail@e-mail.example")
+    assert f"079{NBSP}123{NBSP}45{NBSP}67" in texts.text("fr", "e5.sms.sent", phone="079 123 45 67")
+
+
 @pytest.mark.parametrize("language", ["de", "it", "en"])
 def test_other_languages_set_no_blank_before_punctuation(language: str) -> None:
     wrong = {key: text for key, text in ALL[language].items() if re.search(r"\s[:;?!](\s|$)", text)}

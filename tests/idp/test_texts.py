@@ -43,8 +43,8 @@ def test_placeholders_take_what_is_given_before_what_is_always_there(texts: Text
 
 
 def test_a_value_of_each_language_is_taken_from_its_own(texts: Texts) -> None:
-    assert texts.text("de", "help.phone") == "Rufen Sie uns an: 061 555 01 23 (Mo–Fr)"
-    assert texts.text("en", "help.phone") == "Call us: 061 555 01 23 (Mon–Fri)"
+    assert texts.text("de", "help.phone") == "Rufen Sie uns an: 061\u00a0555\u00a001\u00a023 (Mo–\u2060Fr)"
+    assert texts.text("en", "help.phone") == "Call us: 061\u00a0555\u00a001\u00a023 (Mon–\u2060Fri)"
 
 
 def test_what_a_person_typed_is_not_read_as_a_pattern(texts: Texts) -> None:

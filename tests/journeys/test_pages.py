@@ -169,7 +169,7 @@ def faults(page: Page, state: str, language: str) -> list[str]:
     must(_spaced(page.title()) == _spaced(_title(page, language, has_errors)), f"title {page.title()}")
     must("errors" not in state or has_errors, "no error summary")
     must(page.locator(".langs li").count() == 4, "four languages")
-    must("061 555 01 23" in (page.locator("footer").text_content() or ""), "help line")
+    must("061 555 01 23" in _spaced(page.locator("footer").text_content() or ""), "help line")
     for name, script in (("small", SMALL), ("small text", SMALL_TEXT), ("broken", BROKEN)):
         must(not (result := page.evaluate(script)), f"{name}: {result}")
     forbidden = page.locator(FORBIDDEN).evaluate_all("all => all.map(e => e.outerHTML.slice(0, 100))")
