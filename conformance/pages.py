@@ -97,7 +97,7 @@ def _once() -> list[dict[str, Any]]:
 
 
 def _declines() -> dict[str, Any]:
-    press = ["click", "xpath", "//main//a[contains(@href,'/cancel')]"]
+    press = ["click", "xpath", "//main//button[contains(@formaction,'/cancel')]"]
     refusal = {"task": "Refuse", "match": f"{OP}/i/*/consent/*", "commands": [press]}
     return {"browser": [authorize(sign_in(), refusal, BACK)]}
 

@@ -98,6 +98,7 @@ PLAIN: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "errors/503/until": ("errors/error.html", {"name": "503", "until": AT}),
     "blocked": ("blocked.html", {}),
     "form_post": ("form_post.html", {"action": "#", "params": {"code": "example", "state": "example"}}),
+    "cancel": ("cancel.html", QUESTION),
     "enrol/cancel": ("enrol/cancel.html", QUESTION),
     "device/cancel": ("device/cancel.html", QUESTION),
     "signout/confirm": ("signout/confirm.html", {"csrf_token": "", "target": None}),

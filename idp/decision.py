@@ -86,7 +86,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
 
 
 def deny(interaction: Interaction) -> Response:
-    """«Annuler»: the client is told; a visit of our own begins anew. A link leads here, so nothing is changed."""
+    """The person says no: the client is told; a visit of our own begins anew."""
     request, client = interaction.request, interaction.client
     if request is None:
         return responses.go("/signin")
@@ -95,8 +95,8 @@ def deny(interaction: Interaction) -> Response:
     return _refuse(request, AccessDeniedError("The person declined."))
 
 
-def refuse_elsewhere(interaction: Interaction) -> Response:
-    """The same for a program elsewhere: its request is over, and so is this visit."""
+def decline(interaction: Interaction) -> Response:
+    """The same by a button of ours: the request is over, and so is this visit."""
     return _finish(interaction, deny(interaction))
 
 

@@ -17,9 +17,8 @@ from wtforms import Form
 
 from .. import interaction as interactions
 from .. import pages
-from ..decision import deny
+from ..decision import decline
 from ..decision import origins_ahead
-from ..decision import refuse_elsewhere
 from ..errors import page as error_page
 from ..flow import Blocked
 from ..flow import Flow
@@ -42,7 +41,6 @@ from ..whereabouts import lead
 from ..whereabouts import permitted_page
 
 blueprint = Blueprint("interaction", __name__)
-REFUSING = "device/cancel.html"
 
 
 @blueprint.get("/i/<interaction_id>")
@@ -80,16 +78,15 @@ def submit(interaction_id: str, flow_name: str, step_name: str) -> Response:
 
 @blueprint.get("/i/<interaction_id>/cancel")
 def ask_cancel(interaction_id: str) -> Response:
-    """«Annuler»: asks first where something would be lost or decided, else tells the client of access_denied."""
+    """«Annuler»: asks first; a link changes nothing and tells nobody anything (decision 15)."""
     interaction = _load(interaction_id)
     page = due_page(interaction)
-    template = _question(interaction, page)
-    if template is None:
-        return deny(interaction)
+    if page is None:
+        return _lead_alone(interaction)
     html = render_template(
-        template,
+        _question(interaction, page),
         csrf_token=interaction.csrf_token(),
-        continue_url=address(interaction, *page) if page else f"/i/{interaction.id}",
+        continue_url=address(interaction, *page),
         extend_url=f"/i/{interaction.id}/extend",
         idle_seconds=interaction.idle_seconds,
         form=Form(),
@@ -99,32 +96,35 @@ def ask_cancel(interaction_id: str) -> Response:
 
 @blueprint.post("/i/<interaction_id>/cancel")
 def cancel(interaction_id: str) -> Response:
-    """Forget what was entered and return to the start; a request of another device is refused."""
+    """Forget what was entered and return to the start of an enrolment; else the client is told of access_denied."""
     _load(interaction_id)
     with interactions.lease(interaction_id):
         interaction = _load(interaction_id)
         if not _csrf_fits(interaction):
             return _stale(interaction)
         page = due_page(interaction)
-        if _question(interaction, page) == REFUSING:
-            return refuse_elsewhere(interaction)
-        if page and page[0].cancel == "confirm":
-            flow = page[0]
-            flow.steps[0].undo(interaction)
-            _undo_after(interaction, flow, flow.steps[0])
-            interaction.goal, interaction.notices = DEFAULT_GOAL, []
-            interaction.notify("info", Text("cancel.done"))
+        if page is None:
+            return lead(interaction)
+        if not _forgets(interaction, page):
+            return decline(interaction)
+        flow = page[0]
+        flow.steps[0].undo(interaction)
+        _undo_after(interaction, flow, flow.steps[0])
+        interaction.goal, interaction.notices = DEFAULT_GOAL, []
+        interaction.notify("info", Text("cancel.done"))
         return follow(interaction)
 
 
-def _question(interaction: Interaction, page: Page | None) -> str | None:
-    """The page that asks before anything is given up; None where a link may lead straight to the client.
-
-    What is told to another device is kept here and cannot be taken back, so no GET may do it (decision 15).
-    """
-    if page and page[0].cancel == "confirm" and interaction.answers:
+def _question(interaction: Interaction, page: Page) -> str:
+    """The page that asks: whether to give up what was entered, to refuse another device, or to leave."""
+    if _forgets(interaction, page):
         return f"{page[0].name}/cancel.html"
-    return REFUSING if interaction.request and interaction.request.decoupled else None
+    return "device/cancel.html" if interaction.request and interaction.request.decoupled else "cancel.html"
+
+
+def _forgets(interaction: Interaction, page: Page) -> bool:
+    """Whether there is something to be forgotten, after which the visit goes on."""
+    return page[0].cancel == "confirm" and bool(interaction.answers)
 
 
 @blueprint.post("/i/<interaction_id>/extend")

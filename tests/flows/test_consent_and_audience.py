@@ -32,6 +32,12 @@ from idp.models import ConsentDetail
 from idp.provider import provider
 
 
+def decline(visitor: Visitor, page: Page) -> Page:
+    """«Refuser»: another button of the same form."""
+    assert re.search(r'<button[^>]* formaction="/i/[^"]*/cancel"', page.text)
+    return visitor.post(f"{page.url.rsplit('/', 2)[0]}/cancel", **page.form()[1])
+
+
 def request(visitor: Visitor, client: Client, **changes: str) -> Page:
     return visitor.open("/authorize", **request_of(client, **changes))
 
@@ -121,7 +127,7 @@ def test_details_are_shown_as_text_and_asked_about_once(visitor: Visitor, paying
 def test_refused_details_are_not_remembered(visitor: Visitor, paying: Client) -> None:
     page = visitor.sign_in(a_member(), request(visitor, paying, authorization_details=payment("5")))
 
-    assert answer_of(visitor.open(page.link("/cancel")).response)["error"] == "access_denied"
+    assert answer_of(decline(visitor, page).response)["error"] == "access_denied"
     assert db.session.query(ConsentDetail).count() == 0
 
 
@@ -175,7 +181,7 @@ def test_a_refusal_is_told_to_the_client_and_not_remembered(visitor: Visitor) ->
     person, client = a_member(), stranger()
     page = visitor.sign_in(person, request(visitor, client))
 
-    refused = visitor.open(page.link("/cancel"))
+    refused = decline(visitor, page)
 
     assert refused.location.startswith(CALLBACK)
     given = answer_of(refused.response)

@@ -428,10 +428,30 @@ def test_a_client_disabled_on_the_way_is_sent_no_code(visitor: Visitor) -> None:
     assert not answered.location
 
 
-def test_cancel_at_the_sign_in_tells_the_client(visitor: Visitor) -> None:
+def test_cancel_at_the_sign_in_asks_and_then_tells_the_client_once(visitor: Visitor) -> None:
+    """Decision 15: the link alone tells nobody anything; whoever declined cannot be signed in by the same request."""
     page = visitor.open("/authorize", **request_of(a_client()))
 
-    assert "error=access_denied" in visitor.open(f"{home_of(page)}/cancel").location
+    asked = visitor.open(f"{home_of(page)}/cancel")
+    assert not asked.location
+    assert asked.says("leave.h1")
+    assert visitor.open(asked.link("/credentials")).url == page.url
+
+    declined = visitor.answer(asked)
+    assert declined.location.startswith(CALLBACK)
+    assert "error=access_denied" in declined.location
+    assert "state=state-1" in declined.location
+    assert visitor.answer(asked).location == declined.location
+    assert "code=" not in visitor.answer(page, username=a_member().email, password=PASSWORD).location
+
+
+def test_cancel_on_a_visit_of_our_own_leads_to_the_sign_in(visitor: Visitor) -> None:
+    page = visitor.open("/password/forgot")
+
+    left = visitor.answer(visitor.open(f"{home_of(page)}/cancel"))
+
+    assert "/sign_in/credentials" in left.url
+    assert home_of(left) != home_of(page)
 
 
 @pytest.mark.parametrize("path", ["/i/nothing", "/i/nothing/sign_in/credentials", "/i/nothing/cancel"])
