@@ -32,7 +32,7 @@ def remember(session: Session, client: Client) -> None:
     if client.backchannel_logout_uri is None or not provider.settings.backchannel_logout:
         return
     connection = db.session.connection()
-    row = upsert(connection, SignedInClient).values(
+    row = upsert(connection.dialect, SignedInClient).values(
         sid=session.sid,
         client_id=client.client_id,
         account_id=session.account_id,

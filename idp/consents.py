@@ -66,7 +66,7 @@ def _keep(account_id: str, client_id: str, detail: Mapping[str, Any]) -> None:
     db.session.flush()  # what it belongs to comes first
     fingerprint = provider.vault.fingerprint(PURPOSE, details.spelling(detail))
     row = {"account_id": account_id, "client_id": client_id, "fingerprint": fingerprint}
-    kept = upsert(db.session.connection(), ConsentDetail).values(**row, type=detail["type"], granted_at=now())
+    kept = upsert(db.session.connection().dialect, ConsentDetail).values(**row, type=detail["type"], granted_at=now())
     db.session.execute(kept.on_conflict_do_nothing(index_elements=list(row)))
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from flask import Flask
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection
 from sqlalchemy import DateTime
 from sqlalchemy import Dialect
 from sqlalchemy import Engine
@@ -179,9 +178,9 @@ def own_transaction() -> Iterator[Any]:
         yield connection
 
 
-def upsert(connection: Connection, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+def upsert(dialect: Dialect, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT in the words of this database, which know ON CONFLICT; both databases mean the same by them."""
-    return postgresql.insert(model) if connection.dialect.name == "postgresql" else sqlite.insert(model)
+    return postgresql.insert(model) if dialect.name == "postgresql" else sqlite.insert(model)
 
 
 _thread = threading.local()

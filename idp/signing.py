@@ -42,7 +42,7 @@ class SqlKeyStorage:
     def add(self, key: StoredKey) -> bool:
         """Add a key; False, and nothing written, where one with this `alg` and `signs_from` already is."""
         with self._writing() as connection:
-            row = upsert(connection, SigningKeyRecord).values(kid=key.kid, alg=key.alg, **_changeable(key))
+            row = upsert(connection.dialect, SigningKeyRecord).values(kid=key.kid, alg=key.alg, **_changeable(key))
             added = row.on_conflict_do_nothing(index_elements=["alg", "signs_from"]).returning(ROW.kid)
             return connection.execute(added).scalar() is not None
 

@@ -50,7 +50,7 @@ def sector(client: Client) -> str:
 
 def _draw(connection: Connection, account_id: str, sector: str) -> str:
     """Draw a name; where another was first, its name is the one."""
-    row = upsert(connection, PairwiseSubject).values(
+    row = upsert(connection.dialect, PairwiseSubject).values(
         account_id=account_id, sector=sector, subject=secrets.token_urlsafe(24)
     )
     connection.execute(row.on_conflict_do_nothing(index_elements=["account_id", "sector"]))

@@ -135,7 +135,7 @@ def tally(name: str, subject: str) -> int:
     expires, row_name = now() + TALLY_KEPT, f"{TALLY}{name}"
     with own_transaction() as connection:
         row = {"spent": 1, "window_ends_at": expires, "expires_at": expires}
-        insert = upsert(connection, FailureCounter).values(
+        insert = upsert(connection.dialect, FailureCounter).values(
             limit=row_name, subject=_fingerprint(row_name, subject), **row
         )
         counted = insert.on_conflict_do_update(
@@ -195,7 +195,7 @@ def _spending(connection: Connection, limit: Limit, subject: str, moment: dateti
     """The one write that spends a try, if there is one; returns how many are spent then."""
     window, pause = moment + timedelta(seconds=limit.window), moment + timedelta(seconds=limit.pause)
     expires = max(window, pause) + timedelta(seconds=limit.pause)
-    first = upsert(connection, FailureCounter).values(
+    first = upsert(connection.dialect, FailureCounter).values(
         limit=limit.name,
         subject=subject,
         spent=1,

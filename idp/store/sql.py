@@ -3,6 +3,8 @@
 Every call is a short transaction of its own on a connection of its own, and never the session's: what is taken stays
 taken whatever becomes of the business write. **Never inside `transaction()`**: on SQLite the one write lock is the
 session's then, and a write here raises `RuntimeError` at once instead of waiting for itself.
+
+Every request comes here several times, so the statements are made once and only their parameters change.
 """
 
 from collections.abc import Iterator
@@ -11,13 +13,18 @@ from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement
 from sqlalchemy import Connection
+from sqlalchemy import Dialect
+from sqlalchemy import Insert
+from sqlalchemy import Select
+from sqlalchemy import and_
+from sqlalchemy import bindparam
 from sqlalchemy import case
 from sqlalchemy import delete
-from sqlalchemy import literal
+from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import tuple_
 from sqlalchemy import update
@@ -27,7 +34,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..clock import now
-from ..db import Moment
 from ..db import db
 from ..db import own_transaction
 from ..db import upsert
@@ -43,8 +49,31 @@ from .contract import unpack
 
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 BATCH = 1000
+PLACE = ("kind", "key")
+FRESH = ("value", "counter", "taken_at", "expires_at")
 UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """Down, busy for too long, full, read-only: nothing a caller could do otherwise."""
+
+_AT = StoreEntry.kind == bindparam("at_kind"), StoreEntry.key == bindparam("at_key")
+_LIVES = StoreEntry.expires_at > bindparam("moment")
+_HAS_VALUE = StoreEntry.value.is_not(None), StoreEntry.taken_at.is_(None), _LIVES
+
+_GET = select(StoreEntry.value).where(*_AT, *_HAS_VALUE)
+_COUNTED = select(StoreEntry.counter).where(*_AT, _LIVES)
+_IS_BURIED = select(StoreEntry.taken_at).where(*_AT, _LIVES)
+_BURY = (
+    update(StoreEntry)
+    .where(*_AT, *_HAS_VALUE)
+    .values(taken_at=bindparam("moment"), expires_at=bindparam("ends"))
+    .returning(StoreEntry.value)
+)
+_EMPTY = update(StoreEntry).where(*_AT).values(value=None)
+_REMOVE = delete(StoreEntry).where(*_AT, *_HAS_VALUE).returning(StoreEntry.value)
+_DELETE = delete(StoreEntry).where(*_AT)
+_DELETE_SAME = (
+    delete(StoreEntry).where(*_AT, *_HAS_VALUE, StoreEntry.value == bindparam("same")).returning(StoreEntry.kind)
+)
+_BORN = select(StoreEntry.value).where(StoreEntry.kind == BIRTH[0], StoreEntry.key == BIRTH[1])
 
 
 class SqlStore:
@@ -52,25 +81,25 @@ class SqlStore:
 
     def put(self, kind: str, key: str, value: Value, seconds: int) -> None:
         """Keep the value for so long, in place of an older one."""
-        fresh = {"value": pack(value), "counter": 0, "taken_at": None, "expires_at": _in(seconds)}
         with _writing() as connection:
-            row = upsert(connection, StoreEntry).values(kind=kind, key=stored_key(key), **fresh)
-            connection.execute(row.on_conflict_do_update(index_elements=["kind", "key"], set_=fresh))
+            connection.execute(_put(connection.dialect), _row(kind, key, pack(value), seconds))
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The value, or None if it never was, has expired or was taken."""
-        return self.get_many([(kind, key)])[0]
+        with _reading() as connection:
+            value = connection.execute(_GET, _living(kind, key)).scalar()
+        return None if value is None else unpack(value)
 
     def get_many(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any] | None]:
         """Several values in one round trip, in the order asked."""
         if not pairs:
             return []
         places = [(kind, stored_key(key)) for kind, key in pairs]
-        query = select(StoreEntry.kind, StoreEntry.key, StoreEntry.value).where(
-            tuple_(StoreEntry.kind, StoreEntry.key).in_(places), *_has_value()
-        )
+        asked = {f"kind_{number}": kind for number, (kind, _) in enumerate(places)}
+        asked |= {f"key_{number}": key for number, (_, key) in enumerate(places)}
         with _reading() as connection:
-            found = {(kind, key): value for kind, key, value in connection.execute(query)}
+            rows = connection.execute(_get_many(len(places)), {**asked, "moment": now()})
+            found = {(kind, key): value for kind, key, value in rows}
         return [unpack(value) if (value := found.get(place)) is not None else None for place in places]
 
     def take(self, kind: str, key: str, *, remember: int = 0) -> dict[str, Any] | None:
@@ -78,18 +107,15 @@ class SqlStore:
 
         The tombstone keeps nothing of the value.
         """
-        place = _at(kind, key)
         with _writing() as connection:
+            living = _living(kind, key)
             if remember:
-                tombstone = {"taken_at": now(), "expires_at": _in(remember)}
-                buried = update(StoreEntry).where(*place, *_has_value()).values(tombstone)
-                value = connection.execute(buried.returning(StoreEntry.value)).scalar()
+                value = connection.execute(_BURY, {**living, "ends": _in(remember)}).scalar()
                 if value is not None:
-                    connection.execute(update(StoreEntry).where(*place).values(value=None))
+                    connection.execute(_EMPTY, _at(kind, key))
             else:
-                gone = delete(StoreEntry).where(*place, *_has_value())
-                value = connection.execute(gone.returning(StoreEntry.value)).scalar()
-            if value is None and _is_buried(connection, place):
+                value = connection.execute(_REMOVE, living).scalar()
+            if value is None and connection.execute(_IS_BURIED, living).scalar() is not None:
                 raise AlreadyTaken(kind)
         return None if value is None else unpack(value)
 
@@ -99,9 +125,8 @@ class SqlStore:
 
     def delete_same(self, kind: str, key: str, value: Value) -> bool:
         """Forget this very value, and leave any other as it is: the condition of one statement."""
-        same = delete(StoreEntry).where(*_at(kind, key), *_has_value(), StoreEntry.value == pack(value))
         with _writing() as connection:
-            return connection.execute(same.returning(StoreEntry.kind)).scalar() is not None
+            return connection.execute(_DELETE_SAME, {**_living(kind, key), "same": pack(value)}).scalar() is not None
 
     def add_once(self, kind: str, key: str, seconds: int) -> bool:
         """True for the first caller within so many seconds, False for all others."""
@@ -109,40 +134,30 @@ class SqlStore:
 
     def count(self, kind: str, key: str, seconds: int) -> int:
         """Count one more in the window that the first call opened; the number including this one."""
-        ends, is_over = _in(seconds), StoreEntry.expires_at <= now()
         with _writing() as connection:
-            row = upsert(connection, StoreEntry).values(kind=kind, key=stored_key(key), counter=1, expires_at=ends)
-            counted = row.on_conflict_do_update(
-                index_elements=["kind", "key"],
-                set_={
-                    "counter": case((is_over, 1), else_=StoreEntry.counter + 1),
-                    "expires_at": case((is_over, literal(ends, Moment())), else_=StoreEntry.expires_at),
-                },
-            )
-            return int(connection.execute(counted.returning(StoreEntry.counter)).scalar_one())
+            row = {**_row(kind, key, None, seconds), "counter": 1, "moment": now()}
+            return int(connection.execute(_count(connection.dialect), row).scalar_one())
 
     def counted(self, kind: str, key: str) -> int:
         """What has been counted in the running window, without counting."""
         with _reading() as connection:
-            query = select(StoreEntry.counter).where(*_at(kind, key), StoreEntry.expires_at > now())
-            return int(connection.execute(query).scalar() or 0)
+            return int(connection.execute(_COUNTED, _living(kind, key)).scalar() or 0)
 
     def delete(self, kind: str, key: str) -> None:
         """Forget the value (or tombstone, or count)."""
         with _writing() as connection:
-            connection.execute(delete(StoreEntry).where(*_at(kind, key)))
+            connection.execute(_DELETE, _at(kind, key))
 
     def born(self) -> datetime:
         """When this store last came up empty: a row that never expires says it."""
-        query = select(StoreEntry.value).where(*_at(*BIRTH))
         with _reading() as connection:
-            value: Any = connection.execute(query).scalar()
+            value: Any = connection.execute(_BORN).scalar()
         if value is None:
             with _writing() as connection:
                 row = {"value": pack({"at": now().isoformat()}), "counter": 0, "expires_at": FOREVER}
-                first = upsert(connection, StoreEntry).values(kind=BIRTH[0], key=BIRTH[1], **row)
-                connection.execute(first.on_conflict_do_nothing(index_elements=["kind", "key"]))
-                value = connection.execute(query).scalar_one()
+                first = upsert(connection.dialect, StoreEntry).values(kind=BIRTH[0], key=BIRTH[1], **row)
+                connection.execute(first.on_conflict_do_nothing(index_elements=PLACE))
+                value = connection.execute(_BORN).scalar_one()
         return datetime.fromisoformat(unpack(value)["at"])
 
     def sweep(self) -> int:
@@ -190,26 +205,58 @@ def _failing_closed() -> Iterator[None]:
 
 def _add(kind: str, key: str, value: bytes | None, seconds: int) -> bool:
     """Whether it was added: for whoever inserts the row, or revives an expired one."""
-    fresh = {"value": value, "counter": 0, "taken_at": None, "expires_at": _in(seconds)}
     with _writing() as connection:
-        row = upsert(connection, StoreEntry).values(kind=kind, key=stored_key(key), **fresh)
-        added = row.on_conflict_do_update(
-            index_elements=["kind", "key"], set_=fresh, where=StoreEntry.expires_at <= now()
-        )
-        return connection.execute(added.returning(StoreEntry.kind)).scalar() is not None
+        row = {**_row(kind, key, value, seconds), "moment": now()}
+        return connection.execute(_put_new(connection.dialect), row).scalar() is not None
 
 
-def _at(kind: str, key: str) -> tuple[ColumnElement[bool], ...]:
-    return (StoreEntry.kind == kind, StoreEntry.key == stored_key(key))
+@cache
+def _put(dialect: Dialect) -> Insert:
+    row = upsert(dialect, StoreEntry)
+    return row.on_conflict_do_update(index_elements=PLACE, set_={name: row.excluded[name] for name in FRESH})
 
 
-def _has_value() -> tuple[ColumnElement[bool], ...]:
-    return (StoreEntry.value.is_not(None), StoreEntry.taken_at.is_(None), StoreEntry.expires_at > now())
+@cache
+def _put_new(dialect: Dialect) -> Insert:
+    """Adds the row, or revives an expired one; returns nothing where there is one."""
+    row = upsert(dialect, StoreEntry)
+    fresh = {name: row.excluded[name] for name in FRESH}
+    over = StoreEntry.expires_at <= bindparam("moment")
+    return row.on_conflict_do_update(index_elements=PLACE, set_=fresh, where=over).returning(StoreEntry.kind)
 
 
-def _is_buried(connection: Connection, place: Sequence[ColumnElement[bool]]) -> bool:
-    query = select(StoreEntry.taken_at).where(*place, StoreEntry.expires_at > now())
-    return connection.execute(query).scalar() is not None
+@cache
+def _count(dialect: Dialect) -> Insert:
+    row, is_over = upsert(dialect, StoreEntry), StoreEntry.expires_at <= bindparam("moment")
+    counted = {
+        "counter": case((is_over, 1), else_=StoreEntry.counter + 1),
+        "expires_at": case((is_over, row.excluded.expires_at), else_=StoreEntry.expires_at),
+    }
+    return row.on_conflict_do_update(index_elements=PLACE, set_=counted).returning(StoreEntry.counter)
+
+
+@cache
+def _get_many(number: int) -> Select[str, str, bytes | None]:
+    """So many values at once; nobody asks for more than a few."""
+    places = [
+        and_(StoreEntry.kind == bindparam(f"kind_{each}"), StoreEntry.key == bindparam(f"key_{each}"))
+        for each in range(number)
+    ]
+    return select(StoreEntry.kind, StoreEntry.key, StoreEntry.value).where(or_(*places), *_HAS_VALUE)
+
+
+def _at(kind: str, key: str) -> dict[str, Any]:
+    return {"at_kind": kind, "at_key": stored_key(key)}
+
+
+def _living(kind: str, key: str) -> dict[str, Any]:
+    """Where to look for what lives now; asked when the lock is held, for waiting for it takes time."""
+    return {**_at(kind, key), "moment": now()}
+
+
+def _row(kind: str, key: str, value: bytes | None, seconds: int) -> dict[str, Any]:
+    fresh = {"value": value, "counter": 0, "taken_at": None, "expires_at": _in(seconds)}
+    return {"kind": kind, "key": stored_key(key), **fresh}
 
 
 def _in(seconds: int) -> datetime:
