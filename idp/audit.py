@@ -51,6 +51,7 @@ PENDING = "audit lines to tell"
 log = structlog.get_logger("audit")
 _events = AuditEvent.__table__
 _seals = AuditSeal.__table__
+_ADD = insert(AuditEvent)
 
 
 def record(
@@ -69,7 +70,7 @@ def record(
         raise RuntimeError("record() stands inside transaction(); for a refusal there is record_alone().")
     who = {"account_id": account_id, "subject": subject, "client_id": client_id, "session": session}
     row = _row(event, outcome, who, reason, details)
-    db.session.add(AuditEvent(**row))
+    db.session.connection().execute(_ADD, row)
     db.session().info.setdefault(PENDING, []).append(row)
 
 
@@ -88,7 +89,7 @@ def record_alone(
     who = {"account_id": account_id, "subject": subject, "client_id": client_id, "session": session}
     row = _row(event, outcome, who, reason, details)
     with own_transaction() as connection:
-        connection.execute(insert(AuditEvent).values(**row))
+        connection.execute(_ADD, row)
     _tell(row)
 
 

@@ -27,14 +27,17 @@ LIVES = 2 * 3600
 """Seconds for which delivery is tried, later and later; by then most sessions of applications have ended anyway."""
 
 
-def remember(session: Session, client: Client) -> None:
-    """Keep in mind that this client was signed in to, if it wants to hear of the end; called inside a transaction."""
-    if client.backchannel_logout_uri is None or not provider.settings.backchannel_logout:
-        return
+def is_wanted(client: Client) -> bool:
+    """Whether this client is to hear of the end of the sessions that signed in to it."""
+    return client.backchannel_logout_uri is not None and provider.settings.backchannel_logout
+
+
+def remember(session: Session, client_id: str) -> None:
+    """Keep in mind that this client was signed in to and wants to hear of the end; called inside a transaction."""
     connection = db.session.connection()
     row = upsert(connection.dialect, SignedInClient).values(
         sid=session.sid,
-        client_id=client.client_id,
+        client_id=client_id,
         account_id=session.account_id,
         expires_at=now() + timedelta(seconds=provider.settings.session_absolute_seconds),
     )

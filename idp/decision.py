@@ -308,12 +308,13 @@ def _way_on() -> Response:
 def _record(event: str, session: Session, before: Session | None, client: Client | None) -> None:
     """Write down what happened; another person's session in this browser is over, and its clients hear of it."""
     replaced = before.sid if before is not None and before.sid != session.sid else None
+    client_id = client.client_id if client is not None else None
+    hears = client is not None and backchannel_logout.is_wanted(client)
     if replaced is not None:
         endings.end_session(replaced)
     with transaction():
         if replaced is not None:
             endings.tell_of_session(replaced)
-        if client is not None:
-            backchannel_logout.remember(session, client)
-        client_id = client.client_id if client is not None else None
+        if client_id is not None and hears:
+            backchannel_logout.remember(session, client_id)
         audit.record(event, account_id=session.account_id, client_id=client_id, session=session.sid)

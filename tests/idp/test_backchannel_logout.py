@@ -63,9 +63,10 @@ def a_told_client(server: Listener, client_id: str = "portal", **values: Any) ->
 def remember(session: Session, *clients: Client) -> None:
     """What a sign-in to these clients writes down."""
     db.session.rollback()
+    wanted = [client.client_id for client in clients if backchannel_logout.is_wanted(client)]
     with transaction():
-        for client in clients:
-            backchannel_logout.remember(session, client)
+        for client_id in wanted:
+            backchannel_logout.remember(session, client_id)
 
 
 def sign_out(browser: FlaskClient, client: Client) -> None:
