@@ -165,6 +165,8 @@ class Settings(BaseSettings):
     """Countries an SMS may go to (ISO 3166)."""
     sms_daily_budget: int = Field(default=5000, ge=1)
     """SMS a day for everybody together; the breaker against pumping."""
+    alert_wrong_passwords: int = Field(default=200, ge=10)
+    """Wrong passwords an hour, of everybody together, at which the operator is warned; four times as many in a day."""
 
     # Messages
     mail_channel: Literal["outbox", "smtp"] = "smtp"

@@ -112,10 +112,10 @@ CLIENTS: dict[str, dict[str, Any]] = {
 class Browser(Walker):
     """A browser without scripts, at an address of its own."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, address: str = "") -> None:
         super().__init__(live)
         number = next(_ADDRESSES)
-        self.address = f"127.1.{number // 250}.{number % 250 + 1}"
+        self.address = address or f"127.{number // 250 + 1}.{number % 250}.1"  # nobody's neighbour
         self.mount("http://", _From(self.address))
 
     def look(self, url: str, **query: str) -> requests.Response:
@@ -166,9 +166,9 @@ class Target:
         person.phone = f"079{secrets.randbelow(10**7):07d}"
         return person
 
-    def browser(self) -> Browser:
+    def browser(self, address: str = "") -> Browser:
         """A browser that nobody has signed in with."""
-        return Browser(self.live)
+        return Browser(self.live, address)
 
     def enrolled(self, factor: str = "totp") -> tuple[Person, Browser]:
         """Somebody new with an account, and the browser that is signed in."""

@@ -9,6 +9,7 @@ from idp import accounts
 from idp import audit
 from idp import pages
 from idp import passwords
+from idp import spraying
 from idp import throttle
 from idp.accounts import WRONG_PASSWORDS
 from idp.db import transaction
@@ -63,6 +64,7 @@ class Credentials(Step):
 
     def submit(self, interaction: Interaction, form: Any) -> None:
         throttle.per_address(*FROM_ONE_ADDRESS)
+        spraying.refuse_neighbours()
         kind, name = form.username.meant
         account = find_account(kind, name)
         subject = f"account:{account.id}" if account else f"{kind}:{accounts.canonical(kind, name)}"
@@ -70,6 +72,7 @@ class Credentials(Step):
         account_id = account.id if account else None
         if not passwords.verify(account.password_hash if account else None, form.password.data) or not account:
             audit.record_alone("password", "refused", account_id=account_id, client_id=interaction.client_id)
+            spraying.note_wrong_password()
             if left == 0:
                 accounts.tell_locked(account, subject, pages.language(), WRONG_PASSWORDS.pause)
             more = tries_left("signin.err.remaining", left, WRONG_PASSWORDS.pause)
