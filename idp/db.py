@@ -5,7 +5,9 @@ PostgreSQL through psycopg 3 the large one; the models (`idp/models`, `pensioner
 """
 
 import json
+import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -22,13 +24,18 @@ from sqlalchemy import LargeBinary
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from .settings import Settings
+
+LENT = "lent"
+RESTED_SECONDS = 30.0
 
 
 class Base(DeclarativeBase):
@@ -129,6 +136,7 @@ def init_db(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         prepare(db.engine)
+        _distrust_connections(db.engine)
 
 
 def _engine_options(url: str, settings: Settings) -> dict[str, Any]:
@@ -137,7 +145,6 @@ def _engine_options(url: str, settings: Settings) -> dict[str, Any]:
         in_memory = url in {"sqlite://", "sqlite:///:memory:"}  # one connection, and no pool to bound
         return {"connect_args": {"timeout": 10}} | ({} if in_memory else {"max_overflow": -1})
     return {
-        "pool_pre_ping": True,
         "pool_size": settings.database_pool,
         "max_overflow": settings.database_pool,
         "pool_timeout": 5,
@@ -161,6 +168,32 @@ def prepare(engine: Engine) -> None:
     def begin(connection: Any) -> None:
         immediate = connection.get_execution_options().get("immediate", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _distrust_connections(engine: Engine) -> None:
+    """Let nobody have a connection that the server has closed meanwhile: a restart costs no request.
+
+    A server that goes says so, and then there is something to read. Only there, and after a long rest in which the way
+    may have been lost without a word, is it asked: a round trip for each loan would be the dearer part of many.
+    """
+    if engine.dialect.name == "sqlite":
+        return
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: ConnectionPoolEntry, _lent: Any) -> None:
+        moment = time.monotonic()
+        rested, record.info[LENT] = moment - record.info.get(LENT, -RESTED_SECONDS), moment
+        try:
+            if rested >= RESTED_SECONDS or _has_something_to_say(connection):
+                engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError from None
+
+
+def _has_something_to_say(connection: Any) -> bool:
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 @contextmanager
