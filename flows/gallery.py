@@ -55,7 +55,7 @@ AT = datetime(2026, 11, 28, 11, 15, tzinfo=UTC)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 CODE_REFUSALS = (
     Refused("code.err.wrong", Text("code.err.left", {"n": 3})),
-    Refused("code.err.wrong", Text("lock.now", {"minutes": 15})),
+    Refused("lock.now_code", minutes=15),
     Refused("code.err.expired", target=EMAIL),
     Refused("code.err.old"),
     Refused("code.err.spent"),

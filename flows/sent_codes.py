@@ -18,7 +18,7 @@ from pensioners import activation_code
 
 from .fields import CodeField
 from .fields import wrong
-from .tries import tries_left
+from .tries import wrong_code
 
 SIX_ALONE = re.compile(r"\b\d{3}[ \u00a0\u202f-]?\d{3}\b")
 
@@ -73,8 +73,7 @@ def check(
     try:
         one_time_codes.check(purpose, holder, target, entered, person=person)
     except CodeWrong as problem:
-        more = tries_left("code.err.left", problem.left, one_time_codes.PAUSE_SECONDS)
-        raise Refused("code.err.wrong", *more, field="code") from None
+        raise wrong_code("code.err.wrong", problem.left, one_time_codes.PAUSE_SECONDS) from None
     except CodeOld:
         raise Refused("code.err.old", field="code") from None
     except CodeExpired:

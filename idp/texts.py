@@ -43,7 +43,7 @@ NO_BREAK, JOINER = "\u00a0", "\u2060"
 """A blank and a nothing that keep together what stands beside them; the font has no hyphen that does (U+2011)."""
 TOGETHER = (
     (re.compile(r"(?<=\d) (?=\d)"), NO_BREAK),  # 061 555 01 23
-    (re.compile(r"(?<=[\d}]) (?=Uhr\b)"), NO_BREAK),
+    (re.compile(r"(?<=[\d}]) (?=Uhr\b)|(?<={minutes}) |(?<=:) (?={n}\.)"), NO_BREAK),
     (re.compile(r"(?<=\b[eE]-)(?=[mM]ail)|(?<=\bQR-)(?=[cC]ode)|(?<=\b\d-)(?=\w)"), JOINER),
     (re.compile(r"(?<=\w–)(?=\w)"), JOINER),  # 9–12, Mo–Fr
 )

@@ -13,7 +13,6 @@ from idp import throttle
 from idp.clock import epoch
 from idp.clock import now
 from idp.db import transaction
-from idp.flow import Refused
 from idp.models import Authenticator
 from idp.provider import provider
 from idp.throttle import Limit
@@ -23,7 +22,7 @@ from ..factor import Factor
 from ..factor import Holder
 from ..fields import CodeField
 from ..fields import CodeForm
-from ..tries import tries_left
+from ..tries import wrong_code
 
 STEP_SECONDS = 30
 AT_SET_UP = 2
@@ -60,7 +59,7 @@ class Totp(Factor):
         left = throttle.spend(WRONG_CODES, holder.person)
         step = _step_of(draft["secret"], form.code.meant, AT_SET_UP)
         if step is None:
-            raise _refusal(left)
+            raise wrong_code("e5.app.wrong", left, WRONG_CODES.pause)
         throttle.clear(WRONG_CODES, holder.person)
         return Enrolled(self.kind, {"secret": draft["secret"]}, last_step=step)
 
@@ -68,7 +67,7 @@ class Totp(Factor):
         left = throttle.spend(WRONG_CODES, holder.person)
         step = _step_of(authenticator.data["secret"], form.code.meant, AT_SIGN_IN)
         if step is None or not _accept_once(authenticator.id, step):
-            raise _refusal(left)
+            raise wrong_code("e5.app.wrong", left, WRONG_CODES.pause)
         throttle.clear(WRONG_CODES, holder.person)
 
 
@@ -95,10 +94,6 @@ def _accept_once(authenticator_id: str, step: int) -> bool:
             .execution_options(synchronize_session=False)
         )
         return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
-
-
-def _refusal(left: int) -> Refused:
-    return Refused("e5.app.wrong", *tries_left("code.err.left", left, WRONG_CODES.pause), field="code")
 
 
 def _groups(secret: str) -> str:

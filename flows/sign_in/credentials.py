@@ -14,7 +14,6 @@ from idp import throttle
 from idp.accounts import WRONG_PASSWORDS
 from idp.db import transaction
 from idp.flow import Blocked
-from idp.flow import Refused
 from idp.flow import Step
 from idp.interaction import Interaction
 from idp.models import Account
@@ -23,7 +22,7 @@ from pensioners import activation
 from ..fields import USERNAME
 from ..fields import IdentifierField
 from ..fields import SecretField
-from ..tries import tries_left
+from ..tries import wrong_password
 
 FROM_ONE_ADDRESS = ("sign_in", 120, 600)
 
@@ -75,8 +74,7 @@ class Credentials(Step):
             spraying.note_wrong_password()
             if left == 0:
                 accounts.tell_locked(account, subject, pages.language(), WRONG_PASSWORDS.pause)
-            more = tries_left("signin.err.remaining", left, WRONG_PASSWORDS.pause)
-            raise Refused("signin.err.mismatch", *more, field="username")
+            raise wrong_password(left, WRONG_PASSWORDS.pause)
         throttle.clear(WRONG_PASSWORDS, subject)
         if not account.is_active:
             audit.record_alone("password", "refused", account_id=account_id, reason="disabled")

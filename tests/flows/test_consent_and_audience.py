@@ -67,8 +67,8 @@ def test_the_values_are_shown_address_and_number_masked(visitor: Visitor) -> Non
     page = visitor.sign_in(person, request(visitor, stranger(), scope=EVERY_SCOPE))
 
     assert "Odile Fictive" in page.text
-    assert "votre adresse e-mail – <strong>o…@example.org</strong>" in page.text
-    assert "votre numéro de mobile – <strong>… 67</strong>" in page.text
+    assert "votre adresse e-\u2060mail – <strong>o…\u2060@example.org</strong>" in page.text
+    assert "votre numéro de mobile – <strong>…\u00a067</strong>" in page.text
     assert "votre adresse postale – <strong>Rue de la Fiction 12, 1202 Genève</strong>" in page.text
     since = provider.texts.date("fr", now())
     assert f"<strong>20001, retirement, {since}</strong>" in page.text
@@ -81,7 +81,7 @@ def test_no_value_is_shown_that_is_not_sent(visitor: Visitor) -> None:
 
     assert "Odile" not in page.text
     assert "20001" not in page.text
-    assert "… 67" not in page.text
+    assert "…\u00a067" not in page.text
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_what_is_asked_for_one_by_one_is_shown_and_remembered_too(visitor: Visit
     page = visitor.sign_in(a_member(), request(visitor, client, claims=claims))
 
     assert "consent/agreement" in page.url
-    assert "votre numéro de mobile – <strong>… 67</strong>" in page.text
+    assert "votre numéro de mobile – <strong>…\u00a067</strong>" in page.text
     assert "code" in answer_of(visitor.answer(page).response)
     assert db.session.query(Consent).one().scope == ["openid", "phone"]
 

@@ -153,7 +153,7 @@ def test_after_the_last_try_a_page_says_what_happens_and_never_none_left(visitor
     with time_machine.travel(moment + 2 * MINUTE):
         paused = visitor.answer(page, code="000001")
     assert [one.status for one in [*seen, paused]] == [422] * 10 + [429]
-    assert [one.says("lock.now", minutes=15) for one in seen] == [False] * 9 + [True]
+    assert [one.says("lock.now_code", minutes=15) for one in seen] == [False] * 9 + [True]
     assert not [one for one in seen if one.says("code.err.left", n=0)]
 
 

@@ -100,6 +100,7 @@ DATA = (
     *(
         "odile.fictive@example.org",
         "o…@example.org",
+        "o…\u2060@example.org",
         "079\u00a0123\u00a045\u00a067",
         "Dossier 4711",
         "JBSW Y3DP EHPK 3PXP",

@@ -197,7 +197,7 @@ def test_french_punctuation_never_begins_a_line() -> None:
     assert not any(NBSP in text for key, text in ALL["fr"].items() if key.startswith("sms."))
 
 
-BREAKS = r"(?i)\be-mail|QR-code|\d[ -]\d|\b\d-[a-z]|\w–\w|[\d}] Uhr"
+BREAKS = r"(?i)\be-mail|QR-code|\d[ -]\d|\b\d-[a-z]|\w–\w|[\d}] Uhr|7 [Mm]inut"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -211,6 +211,7 @@ def test_no_line_of_a_page_ends_within_what_belongs_together(language: str) -> N
     broken = {key: text for key in pages if re.search(BREAKS, text := texts.text(language, key, **values))}
 
     assert broken == {}
+    assert f":{NBSP}7." in texts.text(language, "code.err.left", n=7)
     assert len([key for key in pages if re.search(BREAKS, ALL[language][key])]) > 20, "the catalogues are plain"
 
 

@@ -64,7 +64,7 @@ def test_a_missing_key_or_value_breaks_no_page_in_production() -> None:
     lenient = Texts(LOCALES)
 
     assert lenient.text("fr", "no.such") == "no.such"
-    assert lenient.text("fr", "code.valid") == "Le code est valable … minutes."
+    assert lenient.text("fr", "code.valid") == "Le code est valable …\u00a0minutes."
 
 
 def test_another_text_and_a_list_of_them_are_spoken_in_the_same_language(texts: Texts) -> None:
