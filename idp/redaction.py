@@ -7,6 +7,7 @@ a token. A false alarm costs a few characters of a log line; a miss costs a pers
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 REMOVED = "[removed]"
@@ -78,7 +79,9 @@ SHAPES = (
     # Six digits (also 123 456) close after the word code, in our four languages.
     (re.compile(r"((?:code|codice|kode)\b[^\n\d]{0,40})\d{3}[ -]?\d{3}(?!\d)", re.IGNORECASE), rf"\1{REMOVED}"),
 )
-TOKEN = re.compile(r"(?<![\w-])[\w~+=-]{16,}(?![\w-])")
+SHORTEST_TOKEN = 16
+"""Letters alone, and fewer of them, fit none of the shapes; most of what is logged is one such word."""
+TOKEN = re.compile(rf"(?<![\w-])[\w~+=-]{{{SHORTEST_TOKEN},}}(?![\w-])")
 
 
 def redact(value: Any, name: str = "") -> Any:
@@ -98,6 +101,8 @@ def redact(value: Any, name: str = "") -> Any:
 
 def redact_text(text: str, *, tokens: bool = True) -> str:
     """The text without anything that looks like personal data, a code or (unless switched off) a token."""
+    if len(text) < SHORTEST_TOKEN and text.isalpha():
+        return text
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
     for pattern, replacement in SHAPES:
@@ -105,6 +110,7 @@ def redact_text(text: str, *, tokens: bool = True) -> str:
     return TOKEN.sub(_unless_words, text) if tokens else text
 
 
+@lru_cache(maxsize=1024)
 def _is_sensitive(name: str) -> bool:
     snake = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
     return snake in SENSITIVE or not SENSITIVE.isdisjoint(snake.split("_"))

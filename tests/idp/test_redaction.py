@@ -6,8 +6,15 @@ import time
 from urllib.parse import quote
 
 import pytest
+from hypothesis import example
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from idp.redaction import REMOVED
+from idp.redaction import SHAPES
+from idp.redaction import SHORTEST_TOKEN
+from idp.redaction import TOKEN
 from idp.redaction import redact
 from idp.redaction import redact_text
 
@@ -124,3 +131,16 @@ def test_no_text_keeps_a_worker_busy(text: str) -> None:
     redact_text(text)
 
     assert time.perf_counter() - before < 2
+
+
+@given(st.text(st.characters(categories=["L"]), max_size=SHORTEST_TOKEN - 1))
+@settings(max_examples=500, deadline=None)
+@example("passwordeyJabcd")
+def test_a_short_word_needs_no_search_for_it_fits_no_shape(word: str) -> None:
+    assert not any(pattern.search(word) for pattern, _ in SHAPES)
+    assert TOKEN.search(word) is None
+    assert redact_text(word) == word
+
+
+def test_a_word_as_long_as_a_token_is_searched() -> None:
+    assert redact_text("AbCdEfGhIjKlMnOp") == REMOVED
