@@ -9,11 +9,11 @@ from idp import accounts
 from idp import throttle
 from idp.flow import Step
 from idp.interaction import Interaction
-from pensioners import activation
 
 from ..fields import USERNAME
 from ..fields import IdentifierField
 from ..second_factor import selection
+from ..user_name import find_account
 from . import progress
 
 FROM_ONE_ADDRESS = ("password_reset", 30, 600)
@@ -47,7 +47,7 @@ class Username(Step):
     def submit(self, interaction: Interaction, form: Any) -> None:
         throttle.per_address(*FROM_ONE_ADDRESS)
         kind, name = form.username.meant
-        account = accounts.by_email(name) if kind == "email" else _by_ahv(name)
+        account = find_account(kind, name)
         # without a second factor a mailbox would be enough: answered like nobody (decision 25)
         active = account if account and account.is_active and selection.usable(account) else None
         interaction.answers[progress.NAME] = {
@@ -61,8 +61,3 @@ class Username(Step):
 
     def undo(self, interaction: Interaction) -> None:
         interaction.answers.pop(progress.NAME, None)
-
-
-def _by_ahv(number: str) -> Any:
-    account_id = activation.find_account_id(number)
-    return accounts.by_id(account_id) if account_id else None

@@ -17,12 +17,12 @@ from idp.flow import Blocked
 from idp.flow import Step
 from idp.interaction import Interaction
 from idp.models import Account
-from pensioners import activation
 
 from ..fields import USERNAME
 from ..fields import IdentifierField
 from ..fields import SecretField
 from ..tries import wrong_password
+from ..user_name import find_account
 
 FROM_ONE_ADDRESS = ("sign_in", 120, 600)
 
@@ -82,14 +82,6 @@ class Credentials(Step):
         interaction.language = account.language
         interaction.prove("pwd", account.id)
         _remember(account, form.password.data, interaction)
-
-
-def find_account(kind: str, name: str) -> Account | None:
-    """The account with this e-mail or AHV number."""
-    if kind == "email":
-        return accounts.by_email(name)
-    account_id = activation.find_account_id(name)
-    return accounts.by_id(account_id) if account_id else None
 
 
 def _remember(account: Account, password: str, interaction: Interaction) -> None:
