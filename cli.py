@@ -112,12 +112,13 @@ def open_app() -> Flask:
     return app
 
 
-def worker() -> Flask:
-    """The application of one worker process of `idp serve`."""
+def worker(threads: int) -> Flask:
+    """The application of one worker process of `idp serve`, which answers with so many threads."""
     try:
         settings = load()
         logs.configure(settings)  # before anything is assembled, so that what goes wrong there is redacted as well
         app = create_app(settings)
+        app.config["THREADS"] = threads
         logs.init_app(app)
         return server.start_worker(app)
     except Exception as error:
@@ -129,15 +130,18 @@ def worker() -> Flask:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8400, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes; by default one for each core, at least 2.")
-@click.option("--threads", default=16, show_default=True, type=click.IntRange(1, 256), help="Threads of each process.")
-def serve_command(host: str, port: int, workers: int | None, threads: int) -> None:
+@click.option(
+    "--threads", type=click.IntRange(1, 256), help="Threads of each process; by default two for each core and one."
+)
+def serve_command(host: str, port: int, workers: int | None, threads: int | None) -> None:
     """Serve people and applications; SIGTERM ends it after the requests that have begun."""
     settings = load()
     logs.configure(settings)
     app = create_app(settings)
     server.check(app)
     server.check_port(host, port)
-    server.serve(worker, host=host, port=port, workers=workers or server.workers_of_this_machine(), threads=threads)
+    workers, threads = workers or server.workers_of_this_machine(), threads or server.threads_of_this_machine()
+    server.serve(functools.partial(worker, threads), host=host, port=port, workers=workers, threads=threads)
 
 
 @main.command("migrate")

@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from flask import current_app
 from urllib3.connection import HTTPConnection
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -42,10 +43,8 @@ SECONDS = 5.0
 HEADERS = {"User-Agent": "vpk-idp", "Accept-Encoding": "identity", "Connection": "close"}
 LOOKUPS = threading.BoundedSemaphore(16)
 """Names being looked up at once: a dead resolver holds so many threads, and no worker."""
-WAITING = 6
-"""Requests that may wait for addresses of clients at once, of the 16 threads a process has by default …"""
-WAITING_FOR_ONE = 3
-"""… and for one host: a slow one holds no more, whoever asks, and the others go on (security.md 2.43)."""
+THREADS = 16
+"""How many threads a process has where `idp serve` did not say (`THREADS` of the application)."""
 MOST_ADDRESSES = 3
 WELL_FORMED = re.compile(
     r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?(?:[/?][!-~]*)?", re.IGNORECASE | re.ASCII
@@ -105,12 +104,22 @@ def get(url: str, *, accept: str = "application/json") -> Fetched:
         return _ask("GET", url, None, {"Accept": accept})
 
 
+def most_waiting() -> int:
+    """Requests that may wait for addresses of clients at once: 6 of 16 threads, 3 of 5."""
+    return max(3, int(current_app.config.get("THREADS", THREADS)) * 3 // 8)
+
+
+def most_waiting_for_one() -> int:
+    """Those that may wait for one host: a slow one holds no more, and the others go on (security.md 2.43)."""
+    return max(2, most_waiting() // 2)
+
+
 @contextmanager
 def _place(url: str) -> Iterator[None]:
     """Hold one of the places of those who wait; raises `FetchBusy` where none is left."""
     host = urlsplit(url).netloc.rpartition("@")[2].lower()
     with _PLACES:
-        if _WAITING.total() >= WAITING or _WAITING[host] >= WAITING_FOR_ONE:
+        if _WAITING.total() >= most_waiting() or _WAITING[host] >= most_waiting_for_one():
             log.warning("fetch refused", host=host, waiting=_WAITING.total())
             raise FetchBusy("too many wait")
         _WAITING[host] += 1

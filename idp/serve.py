@@ -62,6 +62,11 @@ def workers_of_this_machine() -> int:
     return max(2, os.cpu_count() or 1)
 
 
+def threads_of_this_machine() -> int:
+    """Two for each core and one: more only take the interpreter from each other, fewer than 5 wait for one another."""
+    return min(16, max(5, 2 * (os.cpu_count() or 1) + 1))
+
+
 def check(app: Flask) -> None:
     """Raise `CannotServe` or `BadSetting` unless people could be served; makes the signing keys that are missing."""
     settings: Settings = app.extensions["idp"].settings

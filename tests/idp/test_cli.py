@@ -204,7 +204,7 @@ def test_what_goes_wrong_while_a_worker_is_assembled_is_logged_like_everything_e
 ) -> None:
     """Redacted, one JSON object a line."""
     theme = json.dumps({"brand": "#b00020"})  # hard to read: a warning at the start
-    program = "import cli, idp.serve; idp.serve.start_worker = lambda app: 1 / 0; cli.worker()"
+    program = "import cli, idp.serve; idp.serve.start_worker = lambda app: 1 / 0; cli.worker(5)"
 
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -467,24 +467,37 @@ def waiting(count: int) -> bool:
     return fetcher._WAITING.total() == count
 
 
-def begin(*urls: str) -> list[threading.Thread]:
-    threads = [threading.Thread(target=fetcher.get, args=(url,)) for url in urls]
+def begin(app: Flask, *urls: str) -> list[threading.Thread]:
+    def fetch(url: str) -> None:
+        with app.app_context():
+            fetcher.get(url)
+
+    threads = [threading.Thread(target=fetch, args=(url,)) for url in urls]
     for thread in threads:
         thread.start()
     return threads
 
 
-def test_a_slow_host_holds_few_and_the_others_are_told_at_once(slow: threading.Event) -> None:
+@pytest.mark.parametrize(("threads", "most", "most_for_one"), [(16, 6, 3), (5, 3, 2), (9, 3, 2), (64, 24, 12)])
+def test_of_few_threads_few_wait(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, threads: int, most: int, most_for_one: int
+) -> None:
+    monkeypatch.setitem(app.config, "THREADS", threads)
+
+    assert (fetcher.most_waiting(), fetcher.most_waiting_for_one()) == (most, most_for_one)
+
+
+def test_a_slow_host_holds_few_and_the_others_are_told_at_once(app: Flask, slow: threading.Event) -> None:
     """security.md 2.43: whatever the spelling; other hosts are still asked."""
-    threads = begin(*[f"https://slow.example/{number}" for number in range(fetcher.WAITING_FOR_ONE)])
-    assert waiting(fetcher.WAITING_FOR_ONE)
+    threads = begin(app, *[f"https://slow.example/{number}" for number in range(fetcher.most_waiting_for_one())])
+    assert waiting(fetcher.most_waiting_for_one())
 
     for url in ("https://slow.example/again", "https://SLOW.example/again", "https://user@slow.example/again"):
         with pytest.raises(fetcher.FetchBusy):
             fetcher.get(url)
 
-    threads += begin("https://other.example/")
-    assert waiting(fetcher.WAITING_FOR_ONE + 1)
+    threads += begin(app, "https://other.example/")
+    assert waiting(fetcher.most_waiting_for_one() + 1)
     slow.set()
     for thread in threads:
         thread.join()
@@ -492,9 +505,9 @@ def test_a_slow_host_holds_few_and_the_others_are_told_at_once(slow: threading.E
     assert fetcher.get("https://slow.example/again").status == 200
 
 
-def test_many_slow_hosts_hold_no_more_than_a_part_of_the_threads(slow: threading.Event) -> None:
-    threads = begin(*[f"https://slow-{number}.example/" for number in range(fetcher.WAITING)])
-    assert waiting(fetcher.WAITING)
+def test_many_slow_hosts_hold_no_more_than_a_part_of_the_threads(app: Flask, slow: threading.Event) -> None:
+    threads = begin(app, *[f"https://slow-{number}.example/" for number in range(fetcher.most_waiting())])
+    assert waiting(fetcher.most_waiting())
 
     with pytest.raises(fetcher.FetchBusy):
         fetcher.get("https://another.example/")
@@ -506,7 +519,7 @@ def test_many_slow_hosts_hold_no_more_than_a_part_of_the_threads(slow: threading
 
 
 def test_a_place_is_given_back_after_a_failure(settled: Callable[..., None]) -> None:
-    for _ in range(fetcher.WAITING + 1):
+    for _ in range(fetcher.most_waiting() + 1):
         with pytest.raises(FetchRefused):
             fetcher.get("ftp://rp.example/")
 

@@ -1,5 +1,6 @@
 """`idp serve`: refuses to start in a sentence, survives its workers, ends in order and never alone."""
 
+import json
 import os
 import secrets
 import signal
@@ -212,6 +213,15 @@ def test_a_worker_knows_its_server_also_when_that_was_killed_before_it_was_ready
     wait(lambda: told.exists() and bool(told.read_text()), 30)
 
     assert int(told.read_text()) == first.pid
+
+
+def test_it_asks_for_no_more_threads_than_the_machine_can_use(running: live.Live) -> None:
+    """granian warns where there are more than two for each core and one; a machine of one core has 5 all the same."""
+    log = (running.folder / "serve.log").read_text()
+
+    (serving,) = [json.loads(line) for line in log.splitlines() if '"serving"' in line]
+    assert 5 <= serving["threads"] <= max(5, 2 * (os.cpu_count() or 1) + 1)
+    assert "Python threads" not in log or os.cpu_count() == 1
 
 
 def test_every_chore_can_be_done_at_any_time(app: Flask) -> None:
