@@ -11,6 +11,7 @@ help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run ## start provider and demo portal with the fictive register (PORT=8400 PORTAL_PORT=8401)
+	@echo "Loading the program …"
 	@$(BIN)/python -m demo.run
 
 reset: ## forget the data of `make run`: settings, accounts, codes, logs
@@ -71,16 +72,18 @@ $(VENV)/.python:
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then echo "Python 3.11 or newer is needed (apt-get install python3 python3-venv)." >&2; exit 1; fi; \
+	echo "Making a virtual environment in $(VENV) with $$($$found --version) …"; \
 	$$found -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.python requirements.lock requirements-build.lock requirements-demo.lock pyproject.toml
-	@echo "Installing what is pinned in requirements.lock …"
+	@echo "Installing what is pinned in requirements.lock (about half a minute) …"
 	@$(PIP) --require-hashes -r requirements-build.lock -r requirements.lock -r requirements-demo.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "Installing what tests need, pinned in requirements-dev.lock …"
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 

@@ -42,8 +42,11 @@ def prepare(folder: Path, portal: str) -> Prepared:
     settings = load()
     logs.configure(settings.model_copy(update={"log_level": "WARNING", "log_format": "console"}), sys.stderr)
     with create_app(settings).app_context():
+        print("Bringing the tables to this version …", flush=True)
         schema.upgrade(db.engine)
+        print("Loading the fictive register and its activation codes …", flush=True)
         people = load_demo(folder)
+        print("Registering the portal …", flush=True)
         clients.apply([clients.compare(each) for each in clients.read(description)])
         db.session.remove()
         db.engine.dispose()

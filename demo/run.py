@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SIGTERM_AT_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 START_SECONDS = 60
 STOP_SECONDS = 10
-WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,9 @@ def running(house: House, prepared: Prepared) -> Iterator[dict[str, subprocess.P
         "DEMO_CLIENT_ID": prepared.client_id,
         "DEMO_CLIENT_SECRET_FILE": str(prepared.secret_file),
     }
-    serve = ["-m", "cli", "serve", "--port", str(house.port), "--workers", str(WORKERS)]
+    serve = ["-m", "cli", "serve", "--port", str(house.port)]
     with ExitStack() as stack:
+        print("Starting provider and portal …", flush=True)
         programs = {
             "provider": stack.enter_context(_program(house, "provider", serve, {})),
             "portal": stack.enter_context(_program(house, "portal", ["-m", "demo"], portal)),

@@ -78,6 +78,8 @@ def house(folder: Path, starter: list[str] | None = None) -> Iterator[House]:
 def test_a_newcomer_is_told_what_to_try_and_it_is_there(tmp_path: Path) -> None:
     with house(tmp_path / "var") as first:
         assert first.answers()
+        phases = [line for line in first.text.partition("http")[0].splitlines() if line.strip()]
+        assert [line.partition(" ")[0] for line in phases] == ["Bringing", "Loading", "Registering", "Starting"]
         assert f"http://localhost:{first.portal_port}" in first.text
         assert f"http://localhost:{first.port}/dev/outbox" in first.text
         people = re.findall(
