@@ -196,6 +196,8 @@ def ask_keys() -> str:
     """Each algorithm has a key that signs or is encrypted to, and the next rotation is known."""
     moment = now()
     keys = provider.keys.stored()
+    if not keys:
+        raise Ailing("there are none yet", "nothing: idp serve makes them at its first start", "warning")
     lines = []
     for alg in provider.keys.kinds:
         signing = [key for key in keys if key.alg == alg and key.may_sign(moment)]
@@ -232,7 +234,7 @@ def _ask(part: str, question: Callable[[], str]) -> Finding:
 
 def _ask_channel(medium: str, names: str) -> str:
     try:
-        channel: Channel = channels.choose(provider.settings)[medium]
+        channel: Channel = channels.one(provider.settings, medium)
         return f"{channel.name}: {channel.check()}"
     except BadSetting as error:
         raise Ailing("is not set up", str(error)) from None

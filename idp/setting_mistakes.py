@@ -53,7 +53,7 @@ def mistakes(settings: Settings) -> Iterator[str]:
     if _is_for_people(settings):
         for field, meaning in DEMONSTRATION.items():
             if _is_demonstration(settings, field):
-                yield f"{PREFIX}{field.upper()}: set {meaning}; its default is that of the demonstration."
+                yield f"{PREFIX}{field.upper()}: set {meaning}; so far it is the demonstration's, or empty."
 
 
 def given_names(environment: Mapping[str, str], secrets: Path) -> list[str]:
@@ -78,5 +78,5 @@ def _unknown(name: str) -> str:
 
 
 def _is_demonstration(settings: Settings, field: str) -> bool:
-    default = Settings.model_fields[field].default
-    return field not in settings.model_fields_set or (field in NOBODYS and getattr(settings, field) == default)
+    default, value = Settings.model_fields[field].default, getattr(settings, field)
+    return field not in settings.model_fields_set or not value or (field in NOBODYS and value == default)

@@ -21,9 +21,13 @@ CHANNELS: tuple[type[Channel], ...] = (Smtp, SmsHttp, Smpp, Outbox, Backchannel)
 
 def choose(settings: Settings) -> dict[str, Channel]:
     """The channel of each medium, as the settings have it; raises `BadSetting` where one is not complete."""
-    calls = dict.fromkeys(("logout", "ping"), Backchannel.name)
-    wanted = {"mail": settings.mail_channel, "sms": settings.sms_channel, **calls}
-    return {medium: _named(name, medium)(settings) for medium, name in wanted.items()}
+    return {medium: one(settings, medium) for medium in ("mail", "sms", "logout", "ping")}
+
+
+def one(settings: Settings, medium: str) -> Channel:
+    """The channel of one medium, whatever the others lack."""
+    chosen = {"mail": settings.mail_channel, "sms": settings.sms_channel}
+    return _named(chosen.get(medium, Backchannel.name), medium)(settings)
 
 
 def _named(name: str, medium: str) -> type[Channel]:

@@ -103,12 +103,21 @@ def test_a_channel_that_is_not_reached_says_which_settings_to_look_at(
         def check(self) -> str:
             raise Unreachable("not reached: ConnectionRefusedError")
 
-    monkeypatch.setattr(channels, "choose", lambda settings: {"mail": Silent(), "sms": Silent()})
+    monkeypatch.setattr(channels, "one", lambda settings, medium: Silent())
 
     found = finding(app, "mail")
 
     assert (found.state, found.text) == ("bad", "not reached: ConnectionRefusedError")
     assert "IDP_SMTP_HOST" in found.remedy
+
+
+def test_sms_that_are_not_set_up_are_no_fault_of_the_mail(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = app.extensions["idp"]
+    changed = parts.settings.model_copy(update={"sms_channel": "sms_http", "sms_gateway": "ecall"})
+    monkeypatch.setattr(parts, "settings", changed)
+
+    assert (finding(app, "mail").state, finding(app, "SMS").state) == ("good", "bad")
+    assert "IDP_SMS_USERNAME" in finding(app, "SMS").remedy
 
 
 def test_a_store_that_does_not_answer_is_bad(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +158,11 @@ def test_the_clocks_of_database_and_redis_are_compared(app: Flask) -> None:
 
 def test_keys_that_are_missing_or_overdue_are_bad(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = provider.keys.stored()
-    monkeypatch.setattr(provider.keys, "stored", lambda: ())
+    monkeypatch.setattr(provider.keys, "stored", lambda: keys[:1])
     assert "there is no key for" in finding(app, "keys").text
+
+    monkeypatch.setattr(provider.keys, "stored", lambda: ())
+    assert (finding(app, "keys").state, "first start" in finding(app, "keys").remedy) == ("warning", True)
 
     monkeypatch.setattr(provider.keys, "stored", lambda: keys)
     monkeypatch.setattr(doctor, "now", lambda: max(key.signs_until for key in keys) + timedelta(hours=2))

@@ -48,7 +48,7 @@ def test_a_funds_own_settings_have_no_mistake(told: Callable[..., list[str]]) ->
 def test_words_of_the_demonstration_are_refused_in_production(field: str) -> None:
     given = {name: value for name, value in OWN.items() if name != field}
 
-    with pytest.raises(BadSetting, match=rf"(?s)cannot start\.\n  IDP_{field.upper()}: set [^\n]*demonstration\.$"):
+    with pytest.raises(BadSetting, match=rf"(?s)cannot start\.\n  IDP_{field.upper()}: set [^\n]*\.$"):
         setting_mistakes.refuse(load(**given))
 
 
@@ -62,6 +62,13 @@ def test_what_no_fund_can_mean_is_refused_also_where_it_is_written_down(
     told: Callable[..., list[str]], field: str
 ) -> None:
     assert len(told(**{field: Settings.model_fields[field].default})) == 1
+
+
+@pytest.mark.parametrize("field", ["portal", "fund_url", "help_phone", "mail_from", "sms_sender"])
+def test_what_is_left_empty_is_not_set(told: Callable[..., list[str]], field: str) -> None:
+    (mistake,) = told(**{field: ""})
+
+    assert mistake.startswith(f"IDP_{field.upper()}: set ")
 
 
 def test_a_fund_may_have_the_name_of_the_demonstration(told: Callable[..., list[str]]) -> None:
