@@ -11,8 +11,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from flask import Flask
-from redis import Redis
-from redis.exceptions import RedisError
 from rich.table import Table
 from sqlalchemy import delete
 from sqlalchemy import insert
@@ -251,17 +249,22 @@ def _clocks() -> Iterator[tuple[str, datetime, datetime]]:
             there = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
             yield "database", there, before + (now() - before) / 2
     if provider.settings.redis_url:
-        try:
-            with Redis.from_url(provider.settings.redis_url, socket_timeout=3) as redis:
-                redis.ping()
-                before = now()
-                seconds, microseconds = redis.time()
-                there = datetime.fromtimestamp(seconds, before.tzinfo) + timedelta(microseconds=microseconds)
-                yield "Redis", there, before + (now() - before) / 2
-        except RedisError as error:
-            raise Ailing(
-                f"Redis does not tell its time: {_reason(error)}", "start Redis, or mend IDP_REDIS_URL"
-            ) from None
+        yield "Redis", *_clock_of_redis(provider.settings.redis_url)
+
+
+def _clock_of_redis(address: str) -> tuple[datetime, datetime]:
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        with Redis.from_url(address, socket_timeout=3) as redis:
+            redis.ping()
+            before = now()
+            seconds, microseconds = redis.time()
+            there = datetime.fromtimestamp(seconds, before.tzinfo) + timedelta(microseconds=microseconds)
+            return there, before + (now() - before) / 2
+    except RedisError as error:
+        raise Ailing(f"Redis does not tell its time: {_reason(error)}", "start Redis, or mend IDP_REDIS_URL") from None
 
 
 def _reason(error: Exception) -> str:

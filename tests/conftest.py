@@ -17,9 +17,19 @@ from application import empty
 from application import make_app
 from live import Live
 from live import provider as running_provider
+from playwright.sync_api import Browser
+from playwright.sync_api import sync_playwright
 
 from idp.db import db
 
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 BACKENDS = ("sqlite", "postgres")
 PROVIDERS = {"houses": "journeys", "lives": "running", "targets": "running", "calling": "calling"}
 """Fixtures behind which a provider stands that takes seconds to start, and the group of tests that shares it."""
@@ -128,3 +138,15 @@ def lives(
 def live(request: pytest.FixtureRequest, lives: Callable[[str], Live]) -> Live:
     """A running provider with four workers, on each backend."""
     return lives(str(request.param))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser program for all who need one: Playwright runs once in a process."""
+    program = services.find("chromium")
+    if program is None:
+        services.missing("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(program), args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -4,6 +4,7 @@ Only what leaves the building is faked: mails and SMS stay in the development ou
 """
 
 import csv
+import json
 import os
 import re
 import secrets
@@ -63,6 +64,14 @@ class Live:
             raise AssertionError(f"idp {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
         return done
 
+    def idp_in_turn(self, *commands: tuple[str, ...]) -> None:
+        """Run several commands in one process, which starts once for all of them."""
+        script = "import json, sys, cli; [cli.main(each, standalone_mode=False) for each in json.loads(sys.argv[1])]"
+        call = [sys.executable, "-c", script, json.dumps(commands)]
+        done = subprocess.run(call, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"idp {commands} failed:\n{done.stdout}\n{done.stderr}")
+
     def person(self, language: str = "fr") -> Person:
         """Somebody who has not enrolled yet; each is given away once."""
         number = next(i for i, person in enumerate(self.people) if person.language == language)
@@ -106,10 +115,12 @@ def provider(
     issuer = f"http://localhost:{port}"
     environment = {**os.environ, **_environment(folder, issuer), "PYTHONPATH": str(root), **settings}
     live = Live(issuer, folder, environment, root=root)
-    live.idp("migrate")
-    live.idp("register", "import", str(register))
     codes = folder / "codes.csv"
-    live.idp("register", "codes", "issue", "--campaign", "tests", "--output", str(codes))
+    live.idp_in_turn(
+        ("migrate",),
+        ("register", "import", str(register)),
+        ("register", "codes", "issue", "--campaign", "tests", "--output", str(codes)),
+    )
     live.people = list(_people(register, codes))
     command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", str(workers)]
     log = (folder / "serve.log").open("wb")

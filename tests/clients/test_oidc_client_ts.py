@@ -17,8 +17,8 @@ from foreign import Registered
 from foreign import enrolled
 from foreign import npm_install
 from live import Live
+from playwright.sync_api import Browser
 from playwright.sync_api import Page
-from playwright.sync_api import sync_playwright
 from services import find
 from services import missing
 
@@ -30,7 +30,7 @@ BUNDLE = "node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page beside the library."""
-    for needed, package in (("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")):
+    for needed, package in (("node", "nodejs"), ("npm", "npm")):
         if find(needed) is None:
             missing(package)
     folder = tmp_path_factory.mktemp("oidc-client-ts")
@@ -61,16 +61,13 @@ def home(live: Live, site: Path, register: Callable[..., Registered]) -> Iterato
 
 
 @pytest.fixture
-def page(live: Live, tmp_path: Path) -> Iterator[Page]:
+def page(live: Live, tmp_path: Path, chromium: Browser) -> Iterator[Page]:
     """Chromium, whose person is signed in at the provider and will sign out."""
     signed_in = enrolled(live, tmp_path)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(find("chromium")), args=["--no-sandbox"])
-        context = browser.new_context()
+    with chromium.new_context() as context:
         kept = [(each.name, each.value) for each in signed_in.cookies if each.value is not None]
         context.add_cookies([{"name": name, "value": value, "url": live.issuer} for name, value in kept])
         yield context.new_page()
-        browser.close()
 
 
 def do(page: Page, call: str) -> Any:

@@ -30,11 +30,11 @@ from idp.models import StoreEntry
 from idp.settings import BadSetting
 from idp.settings import Settings
 from idp.store import AlreadyTaken
-from idp.store import RedisStore
 from idp.store import SqlStore
 from idp.store import Store
 from idp.store import StoreUnavailable
 from idp.store import open_store
+from idp.store.redis import RedisStore
 
 SECRET = "b0Yk3v-9Xc_2hPq7TzW1nRfLmJ5aD8sG4eUoQiKyVtNxCjHw"
 KINDS = ["code", "pushed_request", "email_code", "activation", "jti", "csrf", "session", "code:a", "code%3Aa", "store"]

@@ -23,8 +23,8 @@ from idp.db import db
 from idp.db import transaction
 from idp.models import FailureCounter
 from idp.provider import provider
-from idp.store import RedisStore
 from idp.store import StoreUnavailable
+from idp.store.redis import RedisStore
 from idp.throttle import Limit
 from idp.throttle import Paused
 from idp.throttle import TooMany
