@@ -52,33 +52,42 @@ def ready(scenario: Scenario) -> Ready:
     return Ready(scenario, next(scenario, None))
 
 
+@dataclass(frozen=True)
+class Driven:
+    """What became of one scenario."""
+
+    began: float
+    ended: float
+    taken: list[float]
+    """The seconds that each request took."""
+
+
 def drive(scenarios: Sequence[Ready], host: str, port: int, seconds: float) -> tuple[float, list[float]]:
-    """Drive them side by side for so long: the seconds it took, and what each request took."""
-    start = Barrier(len(scenarios) + 1)
+    """Drive them side by side for so long, one request each at least: the seconds in all, and of each request."""
+    start = Barrier(len(scenarios))
     with ThreadPoolExecutor(len(scenarios)) as pool:
         running = [pool.submit(_drive, each, host, port, seconds, start) for each in scenarios]
-        start.wait(WAIT)
-        began = time.perf_counter()
-        taken = [each.result() for each in running]
-        wall = time.perf_counter() - began
-    return wall, [latency for each in taken for latency in each]
+        done = [each.result() for each in running]
+    wall = max(each.ended for each in done) - min(each.began for each in done)
+    return wall, [latency for each in done for latency in each.taken]
 
 
-def _drive(ready: Ready, host: str, port: int, seconds: float, start: Barrier) -> list[float]:
+def _drive(ready: Ready, host: str, port: int, seconds: float, start: Barrier) -> Driven:
     connection, taken = HTTPConnection(host, port, timeout=WAIT), []
     connection.connect()
     request = ready.first
     start.wait(WAIT)
-    end = time.perf_counter() + seconds
-    while request is not None and (began := time.perf_counter()) < end:
+    now = began = time.perf_counter()
+    while request is not None and (not taken or now < began + seconds):
         answer = _ask(connection, request)
-        taken.append(time.perf_counter() - began)
+        taken.append(time.perf_counter() - now)
         try:
             request = ready.scenario.send(answer)
         except StopIteration:
             break
+        now = time.perf_counter()
     connection.close()
-    return taken
+    return Driven(began, time.perf_counter(), taken)
 
 
 def _ask(connection: HTTPConnection, request: Request) -> Answer:
