@@ -17,6 +17,8 @@ from .throttle import Limit
 
 WRONG_PASSWORDS = Limit("password", tries=10, window=3600, pause=900)
 """Of one account, or of one name that nobody has."""
+WRONG_PASSWORDS_OF_KNOWN_DEVICES = Limit("password known device", tries=10, window=3600, pause=900)
+"""Of one account, from browsers in which its person has signed in before: those of others do not use it up."""
 
 
 def canonical(kind: str, name: str) -> str:

@@ -22,6 +22,7 @@ from . import endings
 from . import errors
 from . import id_token
 from . import interaction as interactions
+from . import known_devices
 from . import outbox
 from . import profiles
 from . import pushed
@@ -80,7 +81,7 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
         return _finish(interaction, _refuse(request, error))
     if is_new or sessions.needs_keeping(session, client.client_id):
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
-        sessions.keep(session, response, renew=is_new)
+        _keep(session, account, response, is_new=is_new)
     _record("authorization", session, before, client)
     return _finish(interaction, response)
 
@@ -257,6 +258,13 @@ def _session(
     return sessions.start(account, list(newest.values()), before=before), True
 
 
+def _keep(session: Session, account: Account, response: Response, *, is_new: bool) -> None:
+    """Store the session; a browser in which both factors have just been proven is known from now on."""
+    sessions.keep(session, response, renew=is_new)
+    if is_new and assurance.reaches(session.proofs, assurance.TWO_FACTOR):
+        known_devices.remember(account, response)
+
+
 def _stated_acr(request: AuthorizationRequest, proofs: list[Proof]) -> str | None:
     """The class to tell the client: the strongest it named that was reached, else the one reached.
 
@@ -275,7 +283,7 @@ def _end_visit(interaction: Interaction, before: Session | None) -> Response:
         return _finish(interaction, responses.go("/signin"))
     response = _way_on()
     session, is_new = _session(interaction, account, proofs, before)
-    sessions.keep(session, response, renew=is_new)
+    _keep(session, account, response, is_new=is_new)
     _record("sign_in", session, before, None)
     return _finish(interaction, response)
 

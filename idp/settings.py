@@ -229,6 +229,9 @@ class Settings(BaseSettings):
     """How long finished enrolment steps are kept."""
     session_idle_seconds: int = 1800
     session_absolute_seconds: int = 12 * 3600
+    known_device_days: int = Field(default=30, ge=0, le=400)
+    """How long after a full sign-in a browser counts as known to that person: its wrong passwords are counted apart, so
+    that nobody elsewhere can lock the person out of it. It never replaces a second factor. 0: no browser is known."""
 
     # Running
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -69,7 +69,8 @@ class NewPassword(Step):
             raise LookupError("A new password is set for nobody.")
         account_id = account.id
         _set(account_id, passwords.hash(form.password.data))
-        throttle.clear(accounts.WRONG_PASSWORDS, f"account:{account_id}")  # the pause page led here
+        for limit in (accounts.WRONG_PASSWORDS, accounts.WRONG_PASSWORDS_OF_KNOWN_DEVICES):
+            throttle.clear(limit, f"account:{account_id}")  # the pause page led here
         interaction.answers.pop(progress.NAME)
         interaction.goal = "sign_in"
         interaction.notify("ok", Text("fp.done.h1"))

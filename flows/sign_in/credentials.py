@@ -7,11 +7,13 @@ from wtforms import Form
 
 from idp import accounts
 from idp import audit
+from idp import known_devices
 from idp import pages
 from idp import passwords
 from idp import spraying
 from idp import throttle
 from idp.accounts import WRONG_PASSWORDS
+from idp.accounts import WRONG_PASSWORDS_OF_KNOWN_DEVICES
 from idp.db import transaction
 from idp.flow import Blocked
 from idp.flow import Step
@@ -67,15 +69,16 @@ class Credentials(Step):
         kind, name = form.username.meant
         account = find_account(kind, name)
         subject = f"account:{account.id}" if account else f"{kind}:{accounts.canonical(kind, name)}"
-        left = throttle.spend(WRONG_PASSWORDS, subject)
+        limit = WRONG_PASSWORDS_OF_KNOWN_DEVICES if known_devices.is_known(account) else WRONG_PASSWORDS
+        left = throttle.spend(limit, subject)
         account_id = account.id if account else None
         if not passwords.verify(account.password_hash if account else None, form.password.data) or not account:
             audit.record_alone("password", "refused", account_id=account_id, client_id=interaction.client_id)
             spraying.note_wrong_password()
             if left == 0:
-                accounts.tell_locked(account, subject, pages.language(), WRONG_PASSWORDS.pause)
-            raise wrong_password(left, WRONG_PASSWORDS.pause)
-        throttle.clear(WRONG_PASSWORDS, subject)
+                accounts.tell_locked(account, subject, pages.language(), limit.pause)
+            raise wrong_password(left, limit.pause)
+        throttle.clear(limit, subject)
         if not account.is_active:
             audit.record_alone("password", "refused", account_id=account_id, reason="disabled")
             raise Blocked

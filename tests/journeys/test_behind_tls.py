@@ -92,7 +92,7 @@ def test_enrolment_sign_out_and_sign_in_again(secured: Secured, visit: Visit) ->
     is_signed_in(page, secured, person.last_name)
 
     assert {each.split("=", 1)[0] for each in cookies} == {
-        *("__Host-idp_browser", "__Host-idp_session", "__Host-idp_lang", "__Host-demo_session"),
+        *("__Host-idp_browser", "__Host-idp_session", "__Host-idp_device", "__Host-idp_lang", "__Host-demo_session"),
     }
     for cookie in cookies:
         given = {part.strip().lower() for part in cookie.split(";")[1:]}
