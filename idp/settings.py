@@ -37,10 +37,6 @@ from .details_type import DetailsType
 from .languages import LANGUAGES
 from .protected_resource import ProtectedResource
 
-AS_JSON = (
-    'write it as JSON, a list as ["one", "two"] and a table as {"name": "value"}; '
-    "between single quotation marks where a shell reads it"
-)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SECRETS_FOLDER = Path("/run/secrets")
 
@@ -437,7 +433,7 @@ def load(**given: Any) -> Settings:
     except SettingsError as error:
         name = re.search(r'field "(\w+)"', str(error))
         told = f"IDP_{name[1].upper()}" if name else "A setting"
-        raise BadSetting(f"The provider cannot start.\n  {told}: {AS_JSON}.") from None
+        raise BadSetting(f'The provider cannot start.\n{told}: write it as JSON, a list as ["one", "two"]') from None
     except ValidationError as error:
         lines = [_sentence(problem) for problem in error.errors()]
         raise BadSetting("The provider cannot start.\n" + "\n".join(lines)) from None

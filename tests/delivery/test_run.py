@@ -108,25 +108,6 @@ def test_it_ends_both_programs_when_it_is_asked_to(tmp_path: Path) -> None:
         assert "Stopped" in running.text
 
 
-def test_the_end_of_the_log_is_shown_of_a_program_that_ended_by_itself(tmp_path: Path) -> None:
-    """A misspelt setting, say."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("IDP_", "DEMO_"))}
-    environment |= {"FOLDER": str(tmp_path), "PORT": str(free_port()), "PORTAL_PORT": str(free_port())}
-    done = subprocess.run(
-        [sys.executable, "-m", "demo.run"],
-        cwd=ROOT,
-        env={**environment, "IDP_HELP_FONE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-    assert done.returncode == 1
-    assert f"The end of {tmp_path}/provider.log:" in done.stderr
-    assert "IDP_HELP_FONE: there is no such setting. Did you mean IDP_HELP_PHONE?" in done.stderr
-
-
 def test_it_ends_both_programs_when_it_is_killed(tmp_path: Path) -> None:
     with house(tmp_path / "var") as running:
         assert len(running.processes()) > 3

@@ -1,10 +1,7 @@
 """What an operator misspelt or left to the demonstration keeps the provider from starting."""
 
-import json
 import os
-import re
 import secrets
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,25 +131,3 @@ def test_what_kubernetes_says_of_a_service_called_idp_is_no_mistake(
     monkeypatch.setenv(name, value)
 
     assert told() == []
-
-
-def test_every_setting_that_the_documents_name_exists() -> None:
-    root = Path(__file__).parents[2]
-    documents = [root / "README.md", root / "CHANGELOG.md", root / "compose.yaml", *(root / "docs").rglob("*.md")]
-    named = {name for file in documents for name in re.findall(r"\bIDP_([A-Z_]*[A-Z])\b", file.read_text())}
-
-    assert {name for name in named if name.lower() not in Settings.model_fields} == set()
-    assert len(named) > 40
-
-
-def test_a_shell_reads_the_example_of_the_documents() -> None:
-    """What has blanks stands in quotation marks; nothing is a command."""
-    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    examples = re.findall(r"^```\n((?:IDP_|#).*?)```", text, re.MULTILINE | re.DOTALL)
-    script = "set -eu; set -a\n" + "".join(examples) + 'printf %s "$IDP_FUND|$IDP_SMS_REQUEST"'
-
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
-
-    fund, _, request = done.stdout.partition("|")
-    assert (done.stderr, fund) == ("", "Pensionskasse Beispiel")
-    assert json.loads(request)["method"] == "POST"
