@@ -65,11 +65,13 @@ class Credentials(Step):
 
     def submit(self, interaction: Interaction, form: Any) -> None:
         throttle.per_address(*FROM_ONE_ADDRESS)
-        spraying.refuse_neighbours()
         kind, name = form.username.meant
         account = find_account(kind, name)
         subject = f"account:{account.id}" if account else f"{kind}:{accounts.canonical(kind, name)}"
-        limit = WRONG_PASSWORDS_OF_KNOWN_DEVICES if known_devices.is_known(account) else WRONG_PASSWORDS
+        is_known = known_devices.is_known(account)
+        if not is_known:
+            spraying.refuse_neighbours()
+        limit = WRONG_PASSWORDS_OF_KNOWN_DEVICES if is_known else WRONG_PASSWORDS
         left = throttle.spend(limit, subject)
         account_id = account.id if account else None
         if not passwords.verify(account.password_hash if account else None, form.password.data) or not account:
