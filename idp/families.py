@@ -14,6 +14,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from sqlalchemy import Connection
 from sqlalchemy import Update
+from sqlalchemy import delete
 from sqlalchemy import insert
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -33,6 +34,8 @@ from .provider import provider
 
 GRACE = timedelta(seconds=10)
 MAX_LENGTH = 200
+KEPT = timedelta(days=30)
+"""How long a family outlives its absolute end, so that a token used twice is still seen as one (security.md 4.2)."""
 TOLD_SECONDS = 7 * 86400
 
 
@@ -55,6 +58,13 @@ def start(authorization: Authorization) -> str:
     with own_transaction() as connection:
         connection.execute(row)
     return token
+
+
+def sweep() -> int:
+    """Forget the families whose absolute end lies far enough back; the number of rows."""
+    over = RefreshFamily.expires_at < now() - KEPT
+    with own_transaction() as connection:
+        return int(connection.execute(delete(RefreshFamily).where(over)).rowcount)
 
 
 def find(token: str) -> RefreshFamily | None:

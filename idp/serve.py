@@ -30,6 +30,7 @@ from keys import WrongKey
 from . import audit
 from . import backchannel_logout
 from . import channels
+from . import families
 from . import one_time_codes
 from . import schema
 from . import setting_mistakes
@@ -179,6 +180,7 @@ def chores(app: Flask) -> Sequence[Chore]:
         (300, backchannel_logout.sweep),
         (60, audit.seal),
         (3600, forget_old_messages),
+        (3600, families.sweep),
         *parts.chores,
     )
 

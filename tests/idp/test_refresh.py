@@ -493,3 +493,23 @@ def test_a_client_of_fapi_2_keeps_its_refresh_token(app: Flask, browser: FlaskCl
     families.end(name, "revoked")
     with pytest.raises(InvalidGrantError):
         families.use(family(), token)
+
+
+def test_a_family_is_forgotten_thirty_days_after_its_absolute_end(browser: FlaskClient, first: dict[str, Any]) -> None:
+    """Security.md 4.2: kept so long, ended ones too, that a token used twice is still seen as one; then it is gone."""
+    families.end(family().id, "revoked")
+    change(family(), expires_at=now() - families.KEPT + timedelta(minutes=1))
+    assert families.sweep() == 0
+    assert family().ended_at is not None
+    change(family(), expires_at=now() - families.KEPT - timedelta(minutes=1))
+
+    assert families.sweep() == 1
+
+    db.session.rollback()
+    assert db.session.query(RefreshFamily).count() == 0
+    assert is_error(refresh(browser, first["refresh_token"]), "invalid_grant")
+
+
+def test_a_living_family_is_not_forgotten(first: dict[str, Any]) -> None:
+    assert families.sweep() == 0
+    assert family().ended_at is None
