@@ -32,6 +32,7 @@ def render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, stat
         notices=_notices(interaction, shown=status == 200),
         back_url=address(interaction, flow, before) if before else None,
         cancel_url=f"/i/{interaction.id}/cancel",
+        cancel_asks=forgets(interaction, flow) or is_elsewhere(interaction),
         extend_url=f"/i/{interaction.id}/extend",
         idle_seconds=interaction.idle_seconds,
         step_url=lambda name: f"/i/{interaction.id}/{flow.name}/{name}",
@@ -41,6 +42,16 @@ def render(interaction: Interaction, flow: Flow, step: Step, form: Form, *, stat
         **step.show(interaction),
     )
     return make_response(html, status)
+
+
+def forgets(interaction: Interaction, flow: Flow) -> bool:
+    """Whether «Annuler» gives up what was entered; the visit then begins anew. Else it tells the client, at once."""
+    return flow.cancel == "confirm" and bool(interaction.answers)
+
+
+def is_elsewhere(interaction: Interaction) -> bool:
+    """Whether a program elsewhere waits for the answer, which cannot be taken back."""
+    return interaction.request is not None and interaction.request.decoupled is not None
 
 
 def stored_form(interaction: Interaction, step: Step) -> Form:

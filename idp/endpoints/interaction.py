@@ -29,6 +29,8 @@ from ..interaction import Interaction
 from ..step_page import address
 from ..step_page import blame
 from ..step_page import entrances
+from ..step_page import forgets
+from ..step_page import is_elsewhere
 from ..step_page import render
 from ..step_page import sent_form
 from ..step_page import stored_form
@@ -105,7 +107,7 @@ def cancel(interaction_id: str) -> Response:
         page = due_page(interaction)
         if page is None:
             return lead(interaction)
-        if not _forgets(interaction, page):
+        if not forgets(interaction, page[0]):
             return decline(interaction)
         flow = page[0]
         flow.steps[0].undo(interaction)
@@ -117,14 +119,9 @@ def cancel(interaction_id: str) -> Response:
 
 def _question(interaction: Interaction, page: Page) -> str:
     """The page that asks: whether to give up what was entered, to refuse another device, or to leave."""
-    if _forgets(interaction, page):
+    if forgets(interaction, page[0]):
         return f"{page[0].name}/cancel.html"
-    return "device/cancel.html" if interaction.request and interaction.request.decoupled else "cancel.html"
-
-
-def _forgets(interaction: Interaction, page: Page) -> bool:
-    """Whether there is something to be forgotten, after which the visit goes on."""
-    return page[0].cancel == "confirm" and bool(interaction.answers)
+    return "device/cancel.html" if is_elsewhere(interaction) else "cancel.html"
 
 
 @blueprint.post("/i/<interaction_id>/extend")

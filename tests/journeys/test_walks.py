@@ -251,7 +251,7 @@ def test_annuler_at_sign_in_tells_the_portal(house: House, visit: Visit) -> None
     page.fill("#password", person.password)
     steps.press_next(page)
 
-    page.click("main .actions a.quiet")
+    page.click("main .actions button.quiet")
 
     expect(page).to_have_url(re.compile(re.escape(house.portal)))
     expect(page.locator("h1")).to_have_text("Vous avez annulé la connexion")
