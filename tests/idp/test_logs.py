@@ -28,6 +28,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     """Where the log goes; everything global is as before afterwards."""
+    structlog.contextvars.clear_contextvars()  # what the request of another test has left
     root = logging.getLogger()
     before = root.handlers, root.level, structlog.get_config(), sys.excepthook, threading.excepthook
     stream = io.StringIO()
