@@ -29,7 +29,8 @@ LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
 FORGETS = "user-rejects-authentication"
-TURN = re.compile(r"TellUserTo|waiting for user to|CibaApproval")
+AUTOMATED = "CibaApproval"
+TURN = re.compile(rf"TellUserTo|waiting for user to|{AUTOMATED}")
 """How the log says that it is the person's turn, at the other device; CIBA modules try other things before."""
 
 
@@ -137,13 +138,20 @@ def _picture(log: list[dict[str, Any]], folder: Path, key: str) -> None:
 
 def _obey(suite: Suite, run: str, obeyed: int, provider: Provider, browser: Chromium) -> int:
     """What a person does who reads their mails and does as they are told; how often they have done so."""
-    told = [line for entry in suite.log(run) if TURN.search(line := f"{entry.get('src')} {entry.get('msg')}")]
+    told = _turns(suite, run)
+    if told[obeyed:] and AUTOMATED in told[-1]:  # what the person is to do, if anything, comes right after it
+        time.sleep(1)
+        told = _turns(suite, run)
     code = provider.mailbox.next_code() if len(told) > obeyed else None
     if code is None:
         return obeyed
     if "Ignore" not in told[-1]:
         browser.confirm(code, refuse="reject" in told[-1].lower())
     return len(told)
+
+
+def _turns(suite: Suite, run: str) -> list[str]:
+    return [line for entry in suite.log(run) if TURN.search(line := f"{entry.get('src')} {entry.get('msg')}")]
 
 
 def _visit(suite: Suite, run: str, visited: set[str], browser: Chromium) -> None:

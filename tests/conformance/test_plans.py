@@ -105,10 +105,11 @@ REFUSED_POLLS = ("-START-BLOCK-", "Polling token endpoint waiting for user to re
     ],
 )
 def test_the_person_allows_refuses_or_does_nothing_as_they_are_told(
-    lines: list[tuple[str, str]], confirmed: Any
+    lines: list[tuple[str, str]], confirmed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = _Browser()
 
+    monkeypatch.setattr(run.time, "sleep", lambda seconds: None)
     obeyed = run._obey(_Suite(*lines), "a run", 0, _Provider(), browser)
 
     assert browser.confirmed == confirmed
