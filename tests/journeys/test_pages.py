@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from walk import e164
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import steps
+from accessibility import violations
 from house import House
 
-TAGS = ["wcag2a", "wcag2aa", "wcag2aaa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FORBIDDEN = "[maxlength],[pattern],[required],[placeholder],[onpaste],[style],[onclick],[onload],input[type=number]"
 FORBIDDEN += ",form:not([novalidate]),input[autofocus],[tabindex]:not([tabindex='0']):not([tabindex='-1'])"
 ATTRIBUTES = {
@@ -184,7 +183,7 @@ def faults(page: Page, state: str, language: str) -> list[str]:
     page.set_viewport_size({"width": 320, "height": 640})
     must(page.evaluate("document.documentElement.scrollWidth <= 320"), "scrolls sideways at 320 px")
     page.set_viewport_size(size or {"width": 1280, "height": 900})
-    return [*found, *(f"{state}: {text}" for text in _axe(page, _schemes(state, language)))]
+    return [*found, *(f"{state}: {text}" for text in violations(page))]
 
 
 def _spaced(text: str) -> str:
@@ -219,20 +218,6 @@ def _errors(page: Page) -> Iterator[str]:
     for secret in page.locator("input[type=password], input[name=code]").all():
         if secret.get_attribute("value"):
             yield "a secret is sent back"
-
-
-def _schemes(state: str, language: str) -> tuple[str, ...]:
-    """Colours do not depend on the language: both in two languages, and on the first pages of the others."""
-    both = language in {"fr", "de"} or state in {"identification", "sign-in"}
-    return ("light", "dark") if both else ("light",)
-
-
-def _axe(page: Page, schemes: tuple[str, ...]) -> Iterator[str]:
-    for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        result = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
-        yield from (f"axe {scheme}: {rule['id']}" for rule in result.response["violations"])
-    page.emulate_media(color_scheme="light")
 
 
 @pytest.mark.parametrize("language", ["fr", "de", "it", "en"])
