@@ -18,13 +18,13 @@ reset: ## forget the data of `make run`: settings, accounts, codes, logs
 	rm -rf var
 
 test: $(VENV)/.dev ## the whole test suite; what misses a service is skipped and says what to install
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-fast: $(VENV)/.dev ## only what failed last time, then the rest, until the first failure; no browser, no second database
 	$(BIN)/python -m pytest -x --failed-first --ignore=tests/journeys --ignore=tests/clients -k 'not postgres' $(ARGS)
 
 attacks: $(VENV)/.dev ## every attack of tests/attacks, those that take minutes too
-	$(BIN)/python -m pytest tests/attacks -m '' -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest tests/attacks -m '' -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.dev ## anything at all to every endpoint (FUZZ_EXAMPLES=5000 a test)
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),5000) $(BIN)/python -m pytest tests/idp/test_fuzz.py -n auto $(ARGS)

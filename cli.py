@@ -137,8 +137,7 @@ def serve_command(host: str, port: int, workers: int | None, threads: int | None
     """Serve people and applications; SIGTERM ends it after the requests that have begun."""
     settings = load()
     logs.configure(settings)
-    app = create_app(settings)
-    server.check(app)
+    server.check_apart(functools.partial(create_app, settings))
     server.check_port(host, port)
     workers, threads = workers or server.workers_of_this_machine(), threads or server.threads_of_this_machine()
     server.serve(functools.partial(worker, threads), host=host, port=port, workers=workers, threads=threads)

@@ -5,15 +5,20 @@ secret that opens the keys, a free port. The workers are granian's; what they ru
 no flow.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +48,9 @@ from .provider import Chore
 from .provider import provider
 from .sender import Sender
 from .settings import SECRETS_FOLDER
+from .settings import BadSetting
 from .settings import Settings
+from .store import StoreUnavailable
 
 KEPT_MESSAGES = timedelta(days=7)
 """How long the row of a sent message stays, without its text (data protection inventory)."""
@@ -66,6 +73,38 @@ def workers_of_this_machine() -> int:
 def threads_of_this_machine() -> int:
     """Two for each core and one: more only take the interpreter from each other, fewer than 5 wait for one another."""
     return min(16, max(5, 2 * (os.cpu_count() or 1) + 1))
+
+
+def check_apart(assemble: Callable[[], Flask]) -> None:
+    """`check` in a process that takes its connections, locks and opened keys with it: workers are forked after it."""
+    answer, told = multiprocessing.Pipe(duplex=False)
+    process = processes().Process(target=_tell_what_is_wrong, args=(assemble, told), name="check")
+    process.start()
+    told.close()
+    try:
+        wrong = answer.recv()
+    except EOFError:
+        wrong = CannotServe("The check of the settings was killed. Start again, with more memory.")
+    process.join()
+    if wrong is not None:
+        raise wrong
+
+
+def _tell_what_is_wrong(assemble: Callable[[], Flask], told: Connection) -> None:
+    try:
+        check(assemble())
+    except (CannotServe, BadSetting, StoreUnavailable, schema.DataDamaged) as error:
+        told.send(error)
+    except Exception as error:
+        log.critical("the check of the settings failed", exc_info=error)
+        told.send(CannotServe("The check of the settings failed; the log says where."))
+    else:
+        told.send(None)
+
+
+def processes() -> ForkContext | SpawnContext:
+    """How processes are started: forked, save where the operating system's libraries do not bear it (macOS)."""
+    return multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
 
 
 def check(app: Flask) -> None:
@@ -92,9 +131,6 @@ def check(app: Flask) -> None:
                 "IDP_SECRET: it does not open the signing keys in this database; another secret made them. "
                 "Set the secret of the other nodes, or name the older one in IDP_OLD_SECRETS."
             ) from error
-        finally:
-            db.session.remove()
-            db.engine.dispose()
 
 
 def check_secret_files(folder: Path) -> None:
@@ -120,9 +156,11 @@ def check_port(host: str, port: int) -> None:
 def serve(load: Callable[[], Any], *, host: str, port: int, workers: int, threads: int) -> None:
     """Run the workers until a signal ends them; requests that have begun are finished.
 
-    Each worker is a fresh interpreter (`spawn`): it inherits no connection, lock or random state.
+    Each worker is forked from a process that has only loaded the program (`check_apart`): it inherits no connection,
+    lock or opened key, shares the program's memory with the others, and takes a lost one's place at once.
     """
-    multiprocessing.set_start_method("spawn", force=True)
+    multiprocessing.set_start_method(processes().get_start_method(), force=True)
+    gc.freeze()  # what is loaded now is never looked at again, so its memory stays shared
     server = MPServer(
         "idp",
         address=host,

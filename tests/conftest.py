@@ -35,14 +35,22 @@ PROVIDERS = {"houses": "journeys", "lives": "running", "targets": "running", "ca
 """Fixtures behind which a provider stands that takes seconds to start, and the group of tests that shares it."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what shares a provider run in one worker (`--dist loadgroup`), the rest file by file."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Let what shares a provider run in one worker (`--dist loadgroup`) and begin first, the rest file by file."""
+    shared: list[pytest.Item] = []
+    alone: list[pytest.Item] = []
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {}).values()
         backend = next((each for each in BACKENDS if each in params), "sqlite")
-        shared = next((PROVIDERS[name] for name in PROVIDERS if name in getattr(item, "fixturenames", ())), None)
-        group = f"{shared} {backend}" if shared else item.nodeid.partition("::")[0]
+        provider = next((PROVIDERS[name] for name in PROVIDERS if name in getattr(item, "fixturenames", ())), None)
+        group = f"{provider} {backend}" if provider else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+        (shared if provider else alone).append(item)
+    items[:] = [*shared, *alone]
+    yield
+    if getattr(config.option, "loadgroup", False) and not all("@" in item.nodeid for item in items):
+        raise pytest.UsageError("pytest-xdist does not group tests with this pytest: each would start a provider")
 
 
 @pytest.fixture(scope="session")

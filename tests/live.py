@@ -4,7 +4,6 @@ Only what leaves the building is faked: mails and SMS stay in the development ou
 """
 
 import csv
-import json
 import os
 import re
 import secrets
@@ -19,6 +18,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+import program
 import requests
 from services import free_port
 from sqlalchemy import create_engine
@@ -53,24 +53,25 @@ class Live:
     folder: Path
     environment: dict[str, str]
     people: list[Person] = field(default_factory=list)
-    root: Path = ROOT
-    """The checkout that runs."""
+    process: program.Started = field(init=False)
+    """The server; it is started last."""
 
     def idp(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line against the same database."""
-        command = [sys.executable, "-m", "cli", *arguments]
-        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+        done = program.run(*arguments, environment=self.environment)
         if check and done.returncode != 0:
             raise AssertionError(f"idp {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
         return done
 
-    def idp_in_turn(self, *commands: tuple[str, ...]) -> None:
-        """Run several commands in one process, which starts once for all of them."""
-        script = "import json, sys, cli; [cli.main(each, standalone_mode=False) for each in json.loads(sys.argv[1])]"
-        call = [sys.executable, "-c", script, json.dumps(commands)]
-        done = subprocess.run(call, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise AssertionError(f"idp {commands} failed:\n{done.stdout}\n{done.stderr}")
+    def kill(self) -> None:
+        """Kill every process of the provider at once, as a power cut does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    def workers(self) -> list[int]:
+        """The worker processes."""
+        parent = f"\nPPid:\t{self.process.pid}\n"
+        return [int(each.name) for each in Path("/proc").glob("[0-9]*") if parent in _read(each / "status")]
 
     def person(self, language: str = "fr") -> Person:
         """Somebody who has not enrolled yet; each is given away once."""
@@ -107,46 +108,44 @@ class Live:
 
 
 @contextmanager
-def provider(
-    folder: Path, *, workers: int = 2, register: Path = REGISTER, root: Path = ROOT, **settings: str
-) -> Iterator[Live]:
+def provider(folder: Path, *, workers: int = 2, register: Path = REGISTER, **settings: str) -> Iterator[Live]:
     """Migrate, load the register, write the letters' codes, serve; ends with the block."""
     port = free_port()
     issuer = f"http://localhost:{port}"
-    environment = {**os.environ, **_environment(folder, issuer), "PYTHONPATH": str(root), **settings}
-    live = Live(issuer, folder, environment, root=root)
+    environment = {**os.environ, **_environment(folder, issuer), **settings}
+    live = Live(issuer, folder, environment)
     codes = folder / "codes.csv"
-    live.idp_in_turn(
-        ("migrate",),
-        ("register", "import", str(register)),
-        ("register", "codes", "issue", "--campaign", "tests", "--output", str(codes)),
-    )
+    live.idp("migrate")
+    live.idp("register", "import", str(register))
+    live.idp("register", "codes", "issue", "--campaign", "tests", "--output", str(codes))
     live.people = list(_people(register, codes))
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", str(workers)]
-    log = (folder / "serve.log").open("wb")
-    process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
+    live.process = start_node(live, port, workers=workers, log=folder / "serve.log")
     try:
-        _wait_until_ready(f"{issuer}/health/ready", process, folder / "serve.log")
         yield live
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        log.close()
+        end(live.process)
 
 
-def start_node(live: Live, port: int) -> subprocess.Popen[bytes]:
-    """Start one more node of this provider, with one worker, on this port."""
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "1"]
-    log = live.folder / f"node-{port}.log"
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=live.environment, stdout=out, stderr=out, start_new_session=True
-        )
-    _wait_until_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
+def start_node(live: Live, port: int, *, workers: int = 1, log: Path | None = None) -> program.Started:
+    """Start one more node of this provider on this port."""
+    log = log or live.folder / f"node-{port}.log"
+    serve = ("serve", "--port", str(port), "--workers", str(workers))
+    process = program.start(*serve, environment=live.environment, output=log)
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
+    except BaseException:
+        end(process)
+        raise
     return process
+
+
+def end(process: program.Started) -> None:
+    """End a server and its workers, as an orchestrator does: asked first, killed then."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -157,8 +156,7 @@ def node(live: Live) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        end(process)
 
 
 def _environment(folder: Path, issuer: str) -> dict[str, str]:
@@ -195,7 +193,7 @@ def _people(people: Path, codes: Path) -> Iterator[Person]:
             )
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(url: str, process: program.Started | subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -247,3 +245,10 @@ def portal(live: Live, *, port: int = 0, address: str = "", **settings: str) -> 
 def sql_address(url: str) -> str:
     """The address for SQLAlchemy with psycopg."""
     return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

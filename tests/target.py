@@ -423,26 +423,7 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def family(target: Target) -> list[int]:
     """The processes of the provider."""
-    port = target.issuer.rsplit(":", 1)[1].encode()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (words := _words(entry)) and b"cli" in words and port in words:
-            group = os.getpgid(int(entry.name))
-            return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _group(each) == group]
-    raise AssertionError("the provider was not found")
-
-
-def _words(entry: Path) -> list[bytes]:
-    try:
-        return (entry / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
-def _group(entry: Path) -> int:
-    try:
-        return os.getpgid(int(entry.name))
-    except OSError:
-        return -1
+    return [target.live.process.pid, *target.live.workers()]
 
 
 def spent(pids: list[int]) -> tuple[float, int]:

@@ -18,23 +18,22 @@ from contextlib import closing
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import requests
 import services
-from live import Live
+from live import end
 from live import provider
 from live import start_node
+from program import Started
 from proofs import assertion
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisDown
 from target import Target
 from target import answer
 from target import at_once
-from target import family
 from target import write_register
 
 WAIT = 60
@@ -49,7 +48,7 @@ class House:
     redis: subprocess.Popen[bytes] | None = None
     redis_port: int = 0
     second_port: int = 0
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[Started] = field(default_factory=list)
 
     def node(self, port: int) -> None:
         """Start a node on this port."""
@@ -113,8 +112,7 @@ def house(
             yield house
         finally:
             for process in house.started:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(30)
+                end(process)
 
 
 def refresh_at(house: House, number: int, token: str) -> requests.Response:
@@ -156,7 +154,7 @@ def a_worker_that_is_killed_costs_no_session(house: House) -> None:
     """Row 2.19, A16: whoever has lost the answer asks again within the grace, and one token of each family lives."""
     _, browser = house.target.enrolled()
     given = [house.target.tokens(browser)["refresh_token"] for _ in range(16)]
-    worker = next(pid for pid in family(house.target) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    worker = house.target.live.workers()[0]
 
     def ask(token: str) -> str | None:
         try:
@@ -219,20 +217,6 @@ def a_store_that_forgot_accepts_nothing_older_than_itself(house: House) -> None:
     assert house.post(1, "/introspect", {**fresh, "token": "x"}).status_code == 200
 
 
-def kill(live: Live) -> None:
-    """Kill the first node, all of its processes at once, as a power cut does."""
-    port = live.issuer.rsplit(":", 1)[1].encode()
-    for entry in Path("/proc").iterdir():
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-        except OSError:
-            continue
-        if b"cli" in words and b"--port" in words and port in words:
-            os.killpg(int(entry.name), signal.SIGKILL)
-            return
-    raise AssertionError("the provider was not found")
-
-
 def what_was_over_stays_over_after_a_restart_and_an_emptied_store(house: House) -> None:
     """CVE-2026-9802: rotated and revoked tokens and a used code, after a kill of the node, then without the store."""
     target = house.target
@@ -248,7 +232,7 @@ def what_was_over_stays_over_after_a_restart_and_an_emptied_store(house: House) 
     ended = target.tokens(signed_out)
     signed_out.twin().look("/logout", id_token_hint=ended["id_token"])
 
-    kill(target.live)
+    target.live.kill()
     house.node(int(target.issuer.rsplit(":", 1)[1]))
 
     assert target.is_active(living["access_token"]), "what was not over is not"

@@ -6,7 +6,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -14,9 +13,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import program
 import pytest
 import requests
 import services
+from program import Started
 from services import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,7 +31,7 @@ class Node:
 
     port: int
     log: Path
-    process: subprocess.Popen[bytes]
+    process: Started
 
     @property
     def is_ready(self) -> bool:
@@ -53,11 +54,8 @@ class Shape:
         """Start a node on the port that nginx knows."""
         port = self.nodes[number].port if len(self.nodes) > number else free_port()
         log = self.folder / f"node-{number}.log"
-        command = [sys.executable, "-m", "cli", "serve", "--port", str(port), "--workers", "2"]
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True
-            )
+        serve = ("serve", "--port", str(port), "--workers", "2")
+        process = program.start(*serve, environment=self.environment, output=log)
         return Node(port, log, process)
 
 
@@ -81,7 +79,7 @@ def shape(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[Sha
             "IDP_MAIL_CHANNEL": "outbox",
             "IDP_SMS_CHANNEL": "outbox",
         }
-        subprocess.run([sys.executable, "-m", "cli", "migrate"], cwd=ROOT, env=environment, check=True)
+        assert program.run("migrate", environment=environment).returncode == 0
         made = Shape(issuer, folder, environment, [])
         stack.callback(lambda: [_end(node.process) for node in made.nodes])
         made.nodes = [made.start(0), made.start(1)]
@@ -226,8 +224,7 @@ def test_an_update_of_one_node_after_the_other_loses_no_request(shape: Shape) ->
 def test_another_node_with_another_secret_does_not_start(shape: Shape) -> None:
     """F24: no split results."""
     environment = {**shape.environment, "IDP_SECRET": secrets.token_urlsafe(48)}
-    command = [sys.executable, "-m", "cli", "serve", "--port", str(free_port())]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = program.run("serve", "--port", str(free_port()), environment=environment)
 
     assert done.returncode == 2
     assert "IDP_SECRET" in done.stderr
@@ -247,7 +244,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Started | subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(30)

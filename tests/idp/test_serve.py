@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import live
+import program
 import pytest
 import requests
 from flask import Flask
@@ -40,11 +41,6 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**os.environ, **live._environment(folder, "http://localhost:8400"), **more}
 
 
-def idp(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-
 @pytest.mark.parametrize(
     ("wrong", "named", "remedy"),
     [
@@ -58,7 +54,7 @@ def idp(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
     ids=["secret", "unknown", "issuer", "channels", "database", "schema"],
 )
 def test_it_refuses_to_start_with_a_sentence(tmp_path: Path, wrong: dict[str, str], named: str, remedy: str) -> None:
-    done = idp("serve", "--port", str(free_port()), environment=environment(tmp_path, **wrong))
+    done = program.run("serve", "--port", str(free_port()), environment=environment(tmp_path, **wrong))
 
     assert done.returncode == 2
     assert named in done.stderr
@@ -68,10 +64,10 @@ def test_it_refuses_to_start_with_a_sentence(tmp_path: Path, wrong: dict[str, st
 
 def test_it_refuses_the_database_of_another_secret(tmp_path: Path) -> None:
     first = environment(tmp_path)
-    idp("migrate", environment=first)
-    idp("keys", "rotate", "--yes", environment=first)
+    program.run("migrate", environment=first)
+    program.run("keys", "rotate", "--yes", environment=first)
 
-    done = idp("serve", environment={**first, "IDP_SECRET": secrets.token_urlsafe(48)})
+    done = program.run("serve", environment={**first, "IDP_SECRET": secrets.token_urlsafe(48)})
 
     assert done.returncode == 2
     assert "IDP_OLD_SECRETS" in done.stderr
@@ -120,11 +116,11 @@ def test_it_refuses_a_secret_that_others_may_write(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_replaced(running: live.Live) -> None:
-    victim = workers(running)[0]
+    victim = running.workers()[0]
 
     os.kill(victim, signal.SIGKILL)
 
-    wait(lambda: len(workers(running)) == 2 and victim not in workers(running), 15)
+    wait(lambda: len(running.workers()) == 2 and victim not in running.workers(), 15)
     wait(lambda: all(_answers(running) for _ in range(20)), 15)  # what waited at the dead one's door is reset
 
 
@@ -169,8 +165,8 @@ def test_the_access_log_names_routes_and_nobody(running: live.Live) -> None:
 
 def test_sigterm_ends_it_after_the_requests_that_have_begun(tmp_path: Path) -> None:
     with live.provider(tmp_path, workers=2) as provider:
-        children = workers(provider)
-        os.kill(server(provider), signal.SIGTERM)
+        children = provider.workers()
+        os.kill(provider.process.pid, signal.SIGTERM)
         wait(lambda: not any(map(_is_running, children)), 20)
 
     log = (tmp_path / "serve.log").read_text()
@@ -180,8 +176,8 @@ def test_sigterm_ends_it_after_the_requests_that_have_begun(tmp_path: Path) -> N
 
 def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
     with live.provider(tmp_path, workers=2) as provider:
-        children = workers(provider)
-        os.kill(server(provider), signal.SIGKILL)
+        children = provider.workers()
+        os.kill(provider.process.pid, signal.SIGKILL)
         wait(lambda: not any(map(_is_running, children)), 40)
 
 
@@ -196,7 +192,7 @@ def work(path):
         file.write(str(serve._server()))
 
 if __name__ == "__main__":
-    multiprocessing.get_context("spawn").Process(target=work, args=[sys.argv[1]]).start()
+    serve.processes().Process(target=work, args=[sys.argv[1]]).start()
     time.sleep(3)
     os._exit(0)
 """
@@ -204,10 +200,10 @@ if __name__ == "__main__":
 
 def test_a_worker_knows_its_server_also_when_that_was_killed_before_it_was_ready(tmp_path: Path) -> None:
     """Else it would follow whoever adopts it, for ever."""
-    program, told = tmp_path / "orphan.py", tmp_path / "told"
-    program.write_text(ORPHAN, encoding="utf-8")
+    script, told = tmp_path / "orphan.py", tmp_path / "told"
+    script.write_text(ORPHAN, encoding="utf-8")
 
-    command = [sys.executable, str(program), str(told)]
+    command = [sys.executable, str(script), str(told)]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as first:
         first.wait(30)
     wait(lambda: told.exists() and bool(told.read_text()), 30)
@@ -251,26 +247,6 @@ def test_ended_messages_are_forgotten_after_a_week(app: Flask) -> None:
 
     assert removed == 1
     assert set(db.session.scalars(select(OutboxMessage.id))) == {"waiting", "young"}
-
-
-def server(provider: live.Live) -> int:
-    """The process id of the server: the one that listens on the issuer's port and has our command line."""
-    port = provider.issuer.rpartition(":")[2]
-    for process in Path("/proc").glob("[0-9]*"):
-        words = _read(process / "cmdline").split("\0")
-        if "serve" in words and port in words and "-m" in words:
-            return int(process.name)
-    raise AssertionError("the server does not run")
-
-
-def workers(provider: live.Live) -> list[int]:
-    """The worker processes of the server."""
-    parent = server(provider)
-    return [
-        int(process.name)
-        for process in Path("/proc").glob("[0-9]*")
-        if f"\nPPid:\t{parent}\n" in _read(process / "status") and "spawn_main" in _read(process / "cmdline")
-    ]
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> None:
