@@ -128,6 +128,7 @@ def der(each: x509.Certificate) -> str:
         f":{der(OURS)}:",
         der(OURS),
     ],
+    ids=["quoted", "quoted wholly", "spaces", "RFC 9440", "bare"],
 )
 def test_every_proxys_form_is_read(browser: FlaskClient, proxy: None, value: str) -> None:
     """RFC 9440 §2.1; nginx; HAProxy."""
