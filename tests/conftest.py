@@ -35,6 +35,11 @@ PROVIDERS = {"houses": "journeys", "lives": "running", "targets": "running", "ca
 """Fixtures behind which a provider stands that takes seconds to start, and the group of tests that shares it."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values are not names, and those made at random differ from worker to worker."""
+    return argname if isinstance(val, str | bytes) and len(val) > 60 else None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Let what shares a provider run in one worker (`--dist loadgroup`) and begin first, the rest file by file."""
