@@ -259,8 +259,14 @@ def _session(
 
 
 def _keep(session: Session, account: Account, response: Response, *, is_new: bool) -> None:
-    """Store the session; a browser in which both factors have just been proven is known from now on."""
-    sessions.keep(session, response, renew=is_new)
+    """Store the session; a browser in which both factors have just been proven is known from now on.
+
+    Signing out leaves its mark before it deletes the session; the mark is looked for after storing, so that one of the
+    two finds the other.
+    """
+    place = sessions.keep(session, response, renew=is_new)
+    if endings.is_session_over(session.sid):
+        sessions.drop(place, response)
     if is_new and assurance.reaches(session.proofs, assurance.TWO_FACTOR):
         known_devices.remember(account, response)
 

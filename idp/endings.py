@@ -64,6 +64,11 @@ def end_accounts(account_ids: Collection[str], reason: str) -> int:
     return backchannel_logout.tell_of_accounts(account_ids)
 
 
+def is_session_over(sid: str) -> bool:
+    """Whether this browser session has just been signed out."""
+    return provider.store.get("ended_session", sid) is not None
+
+
 def is_family_over(authorization: Authorization) -> bool:
     """Whether the family has been ended within the life of a token."""
     return provider.store.get("ended_family", authorization.family) is not None

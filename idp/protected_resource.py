@@ -7,6 +7,9 @@ from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import field_validator
+from pydantic import model_validator
+
+from .details_type import Words
 
 # RFC 8707 §2: an absolute URI without a fragment.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.\-]*:[!\"$-~]+")
@@ -23,6 +26,8 @@ class ProtectedResource(BaseModel):
     """The address by which clients name it, and which its tokens have as audience."""
     scopes: tuple[str, ...] = ()
     """The scopes that mean something there; its tokens hold no other. None named: all of them do."""
+    words: dict[str, Words] = Field(default_factory=dict)
+    """What a scope allows, as people read it on the page of consent; one without words is shown by its name."""
     access_token_format: Literal["opaque", "jwt"] | None = None
     """Unset: the client's."""
     seconds: int | None = Field(default=None, ge=30)
@@ -47,3 +52,9 @@ class ProtectedResource(BaseModel):
         if not all(_SCOPE.fullmatch(each) for each in value):
             raise ValueError("a scope is a word without spaces and quotes (RFC 6749)")
         return value
+
+    @model_validator(mode="after")
+    def _words_are_for_its_scopes(self) -> "ProtectedResource":
+        if unknown := sorted(set(self.words) - set(self.scopes)):
+            raise ValueError(f"words: {self.uri} has no scope {unknown[0]}")
+        return self

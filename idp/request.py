@@ -69,7 +69,7 @@ def without_browser(
         acr_values=rules.acr_values(params, client),
         id_token_hint_sub=subject,
         resource=rules.resource(params, client),
-        authorization_details=rules.authorization_details(params, client),
+        authorization_details=rules.authorization_details(params, client, consent=True),
         binding_message=rules.binding_message(params),
     )
 
@@ -108,6 +108,7 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress, *, pu
     response_type = rules.response_type(params, client)
     challenge = rules.code_challenge(params)
     nonce = rules.nonce(params, client, response_type, challenge, pushed=pushed)
+    prompt = rules.prompt(params)
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=address.redirect_uri,
@@ -118,7 +119,7 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress, *, pu
         nonce=nonce,
         code_challenge=challenge,
         code_challenge_method="S256" if challenge else None,
-        prompt=rules.prompt(params),
+        prompt=prompt,
         max_age=rules.max_age(params, client),
         acr_values=rules.acr_values(params, client),
         login_hint=params.get("login_hint"),
@@ -126,7 +127,7 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress, *, pu
         ui_locales=rules.words(params, "ui_locales"),
         claims=rules.claims(params),
         resource=rules.resource(params, client),
-        authorization_details=rules.authorization_details(params, client),
+        authorization_details=rules.authorization_details(params, client, consent="consent" in prompt),
         dpop_jkt=rules.dpop_jkt(params),
         signed_with=address.signed_with,
     )

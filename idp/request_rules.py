@@ -271,13 +271,15 @@ def binding_message(params: Parameters) -> str | None:
     return text
 
 
-def authorization_details(params: Parameters, client: Client) -> tuple[Mapping[str, Any], ...]:
+def authorization_details(
+    params: Parameters, client: Client, *, consent: bool = False
+) -> tuple[Mapping[str, Any], ...]:
     """What a person is asked for in more words than a scope has (RFC 9396 §2).
 
-    Applications of others may ask for what the page of consent can show, and for nothing beside it (§5).
+    Where the page of consent comes, always or for applications of others, it must show all of it (§5).
     """
     asked = details.read(params, client)
-    if not client.first_party and not all(details.can_be_shown(each) for each in asked):
+    if (consent or not client.first_party) and not all(details.can_be_shown(each) for each in asked):
         raise details.InvalidAuthorizationDetails()
     return asked
 

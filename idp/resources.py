@@ -21,6 +21,13 @@ def scopes() -> tuple[str, ...]:
     return tuple(scope for scope in dict.fromkeys(named) if scope not in SCOPES)
 
 
+def words(scope: str, language: str) -> str:
+    """What a scope of a resource allows, in the operator's words; its name where there are none."""
+    described = (each.words[scope] for each in provider.settings.resources if scope in each.words)
+    said = next(described, None)
+    return scope if said is None else said.said_in(language)
+
+
 def of(uri: str) -> ProtectedResource:
     """The policy for a resource; for one that nobody has described, none in particular."""
     known = (resource for resource in provider.settings.resources if resource.uri == uri)

@@ -109,16 +109,18 @@ def start(account: Account, proofs: list[Proof], *, before: Session | None) -> S
     return session
 
 
-def keep(session: Session, response: Response, *, renew: bool) -> None:
-    """Store the session and give the browser its cookie; `renew` retires the old id."""
+def keep(session: Session, response: Response, *, renew: bool) -> str:
+    """Store the session and give the browser its cookie; `renew` retires the old id. Returns its place in the store."""
     old = request.cookies.get(_cookie_name())
     session.seen_at = epoch()
     cookie = secrets.token_urlsafe(32) if renew or not old else old
     if old and cookie != old:
         provider.store.delete(KIND, _hash(old))
-    provider.store.put(KIND, _hash(cookie), session.to_json(), provider.settings.session_absolute_seconds)
+    place = _hash(cookie)
+    provider.store.put(KIND, place, session.to_json(), provider.settings.session_absolute_seconds)
     if cookie != old:
         set_cookie(response, _cookie_name(), cookie)
+    return place
 
 
 def needs_keeping(session: Session, client_id: str) -> bool:
@@ -129,8 +131,13 @@ def needs_keeping(session: Session, client_id: str) -> bool:
 def end(response: Response) -> None:
     """Sign this browser out on the server, and take its cookie away."""
     cookie = request.cookies.get(_cookie_name())
-    if cookie:
-        provider.store.delete(KIND, _hash(cookie))
+    drop(_hash(cookie) if cookie else None, response)
+
+
+def drop(place: str | None, response: Response) -> None:
+    """Forget what was kept there, and take the browser's cookie away."""
+    if place is not None:
+        provider.store.delete(KIND, place)
     response.delete_cookie(_cookie_name(), secure=provider.settings.secure, httponly=True, samesite="Lax")
 
 

@@ -8,6 +8,7 @@ from idp import authorization_details as details
 from idp import claims
 from idp import consents
 from idp import pages
+from idp import resources
 from idp.authorization_request import AuthorizationRequest
 from idp.clock import epoch
 from idp.db import transaction
@@ -19,7 +20,9 @@ from idp.provider import provider
 from .. import masked
 
 KEY = "consent"
-SHOWN = ("openid", "profile", "email", "address", "phone", "pension", "offline_access")
+WORDS = {name: f"co.{name}" for name in ("openid", "profile", "email", "address", "phone", "pension")}
+WORDS["offline_access"] = "co.offline"
+"""What each scope of OpenID Connect says on the page, in this order; those of resources come after them."""
 
 
 class Agreement(Step):
@@ -42,7 +45,7 @@ class Agreement(Step):
         asked = _scope(request, client)
         values = _values(claims.for_userinfo(account, client, asked, None))
         return {
-            "items": [(scope, values.get(scope)) for scope in SHOWN if scope in asked],
+            "items": [(_words(scope), values.get(scope)) for scope in _in_order(asked)],
             "details": _details(request),
         }
 
@@ -57,6 +60,15 @@ class Agreement(Step):
 
     def can_return(self, interaction: Interaction) -> bool:
         return False
+
+
+def _in_order(asked: tuple[str, ...]) -> list[str]:
+    """Those of OpenID Connect as the page always has them, then everything else that will be allowed."""
+    return [*(scope for scope in WORDS if scope in asked), *(scope for scope in asked if scope not in WORDS)]
+
+
+def _words(scope: str) -> str:
+    return pages.t(WORDS[scope]) if scope in WORDS else resources.words(scope, pages.language())
 
 
 def _scope(request: AuthorizationRequest, client: Client) -> tuple[str, ...]:

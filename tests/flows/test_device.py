@@ -1,5 +1,6 @@
 """The device grant: a code typed in a browser lets another device in (RFC 8628)."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,9 @@ from werkzeug.test import TestResponse
 from idp import decoupled
 from idp import endings
 from idp import subjects
+from idp.details_type import DetailsType
 from idp.models import Client
+from idp.protected_resource import ProtectedResource
 from idp.provider import provider
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -216,6 +219,28 @@ def test_consent_is_asked_also_for_an_application_of_the_fund(app: Flask, visito
 
     assert page.url.endswith("/consent/agreement")
     assert client.client_name["en"] in page.text
+
+
+def test_everything_that_would_be_allowed_is_shown(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is all that stands between a person and a stranger's code: for an application of the fund, too."""
+    words = {language: f"{language}: change benefits" for language in ("de", "fr", "it", "en")}
+    described = ProtectedResource(uri="https://api.fund.example", scopes=("change", "bare"), words={"change": words})
+    parts = app.extensions["idp"]
+    policy = {"resources": (described,), "authorization_details_types": (DetailsType(type="iban_change"),)}
+    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=policy))
+    a_device(first_party=True, scope=["openid", "change", "bare"], authorization_details_types=["iban_change"])
+    begun = begin(Browser(app), scope="openid change bare")
+    sign_in(visitor.browser, an_account())
+
+    page = visitor.answer(visitor.open("/device"), user_code=begun["user_code"])
+
+    assert re.findall(r"<li>([^<]*)</li>", page.response.text)[-2:] == ["fr: change benefits", "bare"]
+    form = {"scope": "openid", "authorization_details": '[{"type": "iban_change", "iban": "CH00"}]'}
+    refused = Browser(app).post("/device_authorization", data=form, headers=basic("television"))
+    assert refused.status_code == 400
+    assert refused.json["error"] == "invalid_authorization_details"
 
 
 def test_the_first_answer_counts(app: Flask, visitor: Visitor, another: Callable[[], Visitor]) -> None:

@@ -155,3 +155,27 @@ def test_an_end_all_that_comes_while_a_request_is_answered_ends_what_it_gives(
 
     assert redeem(browser, code).json["error"] == "invalid_grant"
     assert answer(authorize(browser, client, prompt="none"))["error"] == "login_required"
+
+
+def test_a_sign_out_that_comes_while_a_request_is_answered_is_not_undone(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 2.36: the request has read the session, and keeps it because the application is new to it."""
+    client, other, copied = a_client(), Visitor(app), visitor.browser.get_cookie("idp_session")
+    assert copied is not None
+    other.browser.set_cookie("idp_session", copied.value)
+
+    def sign_out_meanwhile(_: object) -> bool:
+        with app.app_context():
+            assert other.answer(other.open("/signout")).url.endswith("/signed-out")
+        return True
+
+    monkeypatch.setattr(pushed, "use_up", sign_out_meanwhile)
+    code = answer(authorize(visitor.browser, client))["code"]
+    monkeypatch.undo()
+
+    assert redeem(visitor.browser, code).json["error"] == "invalid_grant"
+    thief = Visitor(app)
+    thief.browser.set_cookie("idp_session", copied.value)
+    assert not is_signed_in(thief)
+    assert not is_signed_in(visitor)
