@@ -68,7 +68,9 @@ def access(
     It ends with what it was exchanged for, where that ends before (`ends_at`).
     """
     narrowed = replace(authorization, scope=resources.open_scopes(authorization))
-    seconds = resources.seconds(narrowed) if ends_at is None else min(resources.seconds(narrowed), ends_at - epoch())
+    seconds = resources.seconds(narrowed)
+    if ends_at is not None:
+        seconds = min(seconds, max(1, ends_at - epoch()))  # the store keeps nothing for no time at all
     body: dict[str, Any] = {
         "access_token": issue(narrowed, client, generation, seconds),
         "token_type": sender_constraint.token_type(narrowed.confirmation),

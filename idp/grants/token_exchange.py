@@ -1,8 +1,9 @@
 """Token exchange: a service trades the access token it was called with for one to call on with (RFC 8693).
 
 The operator says who may: whoever has the grant may exchange its own tokens, and those for the resource that it is
-(`introspection_client`), within the resources, scopes and types registered for it. Whatever comes out allows no more
-than what went in, is for the same person, names who acts, ends no later and when its family, a client on its way or the
+(`introspection_client`), within the resources, scopes and types registered for it, and at other services than those
+of the token only where the client's `token_exchange_audiences` names them. Whatever comes out allows no more than what
+went in, is for the same person, names who acts, ends no later and when its family, a client on its way or the
 account does. An ID token says who somebody is, and not what was allowed; it is not exchanged.
 """
 
@@ -21,6 +22,7 @@ from .. import subjects
 from .. import token_limits
 from .. import tokens
 from ..authorization import Authorization
+from ..clock import epoch
 from ..db import transaction
 from ..models import Client
 from ..token_grant import TokenGrant
@@ -59,7 +61,7 @@ class TokenExchangeGrant(TokenGrant):
         if len(through) > MOST_HANDS:
             raise InvalidRequestError("The subject_token has passed through too many hands.")
         scope = token_limits.scope(asked, token_limits.passed_on(given.scope, client))
-        limited = self.limited(_at(given, self._targets(client)))
+        limited = self.limited(_at(given, self._targets(client), client))
         return replace(limited, client_id=client.client_id, scope=scope, through=through, claims=None, nonce=None)
 
     def _may_exchange(self, found: AccessToken, client: Client) -> bool:
@@ -99,15 +101,15 @@ def _presented(name: str, form: Mapping[str, str]) -> AccessToken:
     if token is None or kind is None:
         raise InvalidRequestError(f"The {name} and its type are required.")
     found = tokens.find(token) if kind == ACCESS_TOKEN else None
-    if found is None:
+    if found is None or found.expires_at <= epoch():  # its last second may have gone by since it was found
         raise InvalidRequestError(f"The {name} is not valid.")
     return found
 
 
-def _at(authorization: Authorization, targets: tuple[str, ...]) -> Authorization:
-    """For the services asked for; where the token names its own, only for some of them."""
+def _at(authorization: Authorization, targets: tuple[str, ...], client: Client) -> Authorization:
+    """For the services asked for: some of those the token is for, and those the operator lets this client call on."""
     if not targets:
         return authorization
-    if not set(targets) <= set(resources.audience(authorization)):
+    if not set(targets) <= {*resources.audience(authorization), *client.token_exchange_audiences}:
         raise request_rules.InvalidTarget()
     return replace(authorization, resource=targets)

@@ -24,6 +24,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from idp import endings
+from idp import tokens
 from idp.clock import now
 from idp.db import db
 from idp.models import Account
@@ -174,6 +175,31 @@ def test_what_was_for_one_resource_does_not_become_for_another(
     for_api = tokens_for(browser, portal, scope=SCOPE, resource=API)["access_token"]
 
     assert is_error(exchange(browser, for_api, resource=FILES), "invalid_target")
+
+
+def test_a_service_calls_on_where_the_operator_lets_it(browser: FlaskClient, portal: Client, api: Client) -> None:
+    """The portal's token is for the first service alone; no scope comes with the second one."""
+    subject = tokens_for(browser, portal, scope=SCOPE, resource=API)["access_token"]
+    assert is_error(exchange(browser, subject, resource=FILES), "invalid_target")
+
+    change(api, token_exchange_audiences=[LEDGER], resources=[FILES, LEDGER], scope=["benefits.read", "files.read"])
+
+    told = facts(browser, exchange(browser, subject, resource=LEDGER).json["access_token"])
+    assert (told["aud"], told["scope"], told["act"]) == (LEDGER, "benefits.read", {"sub": "api"})
+    assert is_error(exchange(browser, subject, resource=FILES), "invalid_target")
+
+
+def test_a_token_in_its_last_second_is_no_error_of_ours(
+    browser: FlaskClient, portal: Client, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = tokens_for(browser, portal, scope=SCOPE)["access_token"]
+    found = tokens.find(subject)
+    assert found is not None
+    monkeypatch.setattr(tokens, "find", lambda token: found)
+
+    for seconds, statuses in ((0, {200}), (1, {400})):
+        with time_machine.travel(found.expires_at - 1 + seconds, tick=False):
+            assert exchange(browser, subject, resource=FILES).status_code in statuses
 
 
 def test_it_ends_with_what_it_came_from(browser: FlaskClient, portal: Client, api: Client) -> None:
