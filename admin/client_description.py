@@ -33,7 +33,10 @@ _SIGNED_BY_CLIENT = (
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     "backchannel_authentication_request_signing_alg",
 )
-_SIGNED_FOR_CLIENT = ("id_token_signed_response_alg", "authorization_signed_response_alg")
+_SIGNED_FOR_CLIENT = (
+    *("id_token_signed_response_alg", "authorization_signed_response_alg"),
+    *("userinfo_signed_response_alg", "introspection_signed_response_alg"),
+)
 
 _PLAIN = {
     "missing": "it is missing",
@@ -145,6 +148,9 @@ class ClientDescription(ClientMetadata):
             alg = getattr(self, name)
             if wanted.algorithms and alg is not None and alg not in wanted.algorithms:
                 yield f"profile {self.profile} needs {name} {' or '.join(wanted.algorithms)}"
+        is_plain = any(uri.startswith("http://") for uri in self.redirect_uris)
+        if wanted.algorithms and is_plain and self.application_type != "native":  # FAPI 2.0 Security Profile §5.3.2.2
+            yield f"profile {self.profile} needs redirect_uris with https"
         if wanted.signed_request and self.jwks is None and self.jwks_uri is None:
             yield f"profile {self.profile} needs jwks or jwks_uri"
 

@@ -17,6 +17,7 @@ from . import cors
 from . import errors
 from .server import server
 from .store import StoreUnavailable
+from .throttle import TooMany
 
 log = structlog.get_logger("api")
 _NAMES: set[str] = set()
@@ -35,6 +36,7 @@ def blueprint(name: str, *, for_browsers: bool = False) -> Blueprint:
     made.register_error_handler(OAuth2Error, _refused)
     made.register_error_handler(HTTPException, _http_error)
     made.register_error_handler(Exception, _unexpected)
+    made.register_error_handler(TooMany, _too_many)
     for unavailable in (StoreUnavailable, DBAPIError, PoolTimeout):
         made.register_error_handler(unavailable, _unavailable)
     if for_browsers:
@@ -60,6 +62,13 @@ def _wrong_method(error: MethodNotAllowed) -> Response:
         return errors.http_error(error)
     response = _http_error(error)
     response.headers["Allow"] = ", ".join(known)
+    return response
+
+
+def _too_many(error: TooMany) -> Response:
+    """HTTP 429, and when to come again (RFC 6585 §4)."""
+    response = _answer(429, "temporarily_unavailable")
+    response.headers["Retry-After"] = str(error.seconds)
     return response
 
 

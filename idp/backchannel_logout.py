@@ -87,4 +87,4 @@ def _clients(client_ids: set[str]) -> dict[str, Client]:
 def _stated(row: Any, client: Client) -> dict[str, str | None]:
     """`sub` and `sid` as in the client's ID tokens, signed alike (OIDC Back-Channel Logout §2.4)."""
     subject = subjects.of(row.account_id, client)
-    return {"sub": subject, "sid": row.sid, "alg": client.id_token_signed_response_alg}
+    return {"sub": subject, "sid": subjects.session_name(row.sid, client), "alg": client.id_token_signed_response_alg}

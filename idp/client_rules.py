@@ -153,6 +153,7 @@ def contradictions(client: ClientFields, policy: Policy) -> Iterator[str]:
     yield from _of_keys(client)
     yield from _of_answers(client, policy)
     yield from _of_addresses(client)
+    yield from _of_backchannel(client)
 
 
 def _of_authentication(client: ClientFields) -> Iterator[str]:
@@ -185,6 +186,11 @@ def _of_keys(client: ClientFields) -> Iterator[str]:
             yield f"{kind}_alg needs jwks or jwks_uri"
         if enc is not None and alg is None:
             yield f"{kind}_enc needs {kind}_alg (OIDC Registration §2)"
+
+
+def _of_backchannel(client: ClientFields) -> Iterator[str]:
+    if client.backchannel_user_code_parameter:
+        yield "backchannel_user_code_parameter is not supported: nobody here has such a code (CIBA Core §7.1)"
 
 
 def _of_answers(client: ClientFields, policy: Policy) -> Iterator[str]:

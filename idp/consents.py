@@ -1,5 +1,7 @@
 """Consents: what an account has allowed a client, asked once and remembered (decision 7)."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +18,14 @@ from .clock import now
 from .db import db
 from .db import transaction
 from .db import upsert
+from .interaction import Interaction
 from .models import Client
 from .models import Consent
 from .models import ConsentDetail
 from .provider import provider
 
 PURPOSE = "authorization details"
+KEY = "consent"
 Details = Sequence[Mapping[str, Any]]
 
 
@@ -74,6 +78,21 @@ def _is_allowed(account_id: str, client_id: str, detail: Mapping[str, Any]) -> b
     prints = provider.vault.fingerprints(PURPOSE, details.spelling(detail))
     keys = [(account_id, client_id, each) for each in prints]
     return any(db.session.get(ConsentDetail, key) is not None for key in keys)
+
+
+def note(interaction: Interaction) -> None:
+    """Note in a visit that this person has just allowed this request."""
+    interaction.answers[KEY] = _allowed_here(interaction)
+
+
+def is_noted(interaction: Interaction) -> bool:
+    """Whether the person of this visit has allowed, in it, the request that it is about now (`prompt=consent`)."""
+    return bool(interaction.answers.get(KEY) == _allowed_here(interaction))
+
+
+def _allowed_here(interaction: Interaction) -> str:
+    request = interaction.request.to_json() if interaction.request is not None else None
+    return hashlib.sha256(json.dumps([interaction.account_id, request], sort_keys=True).encode()).hexdigest()
 
 
 def of_account(account_id: str) -> Sequence[Consent]:

@@ -121,7 +121,8 @@ def _check(
     if not assurance.reaches(proofs, demanded(request, client)) or not _essential_is_met(request, proofs):
         raise UnmetAuthenticationRequirements()
     scope = consents.scope_of(request.scope, request.claims, client)
-    if consents.is_needed(client, account.id, scope, request.authorization_details):
+    is_open = consents.is_needed(client, account.id, scope, request.authorization_details)
+    if is_open or ("consent" in request.prompt and not consents.is_noted(interaction)):
         raise ConsentRequiredError()
     return account, proofs
 

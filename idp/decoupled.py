@@ -10,6 +10,7 @@ import json
 import secrets
 from base64 import b64decode
 from base64 import b64encode
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,10 +32,13 @@ KIND = "decoupled"
 ANSWER = "decoupled_answer"
 OUTCOME = "decoupled_outcome"
 USER_CODE = "user_code"
+QUESTION = "decoupled_question"
 
 SECONDS = 600
 INTERVAL = 5
 """Seconds between two questions of the program (RFC 8628 §3.5)."""
+GRACE = 1
+"""Of which one may be missing: clocks and networks are not that even."""
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """Letters that make no words and are not taken for one another (RFC 8628 §6.1)."""
 LENGTH = 8
@@ -98,22 +102,35 @@ def refuse(name: str, error: OAuth2Error) -> Mapping[str, str] | None:
     return _answer(name, {"error": str(error.error)})
 
 
-def fetch(handle: str, client: Client) -> Authorization:
-    """The answer, once; or the error that says how it stands (RFC 8628 §3.5, CIBA §11)."""
+def fetch(handle: str, client: Client, look: Callable[[Authorization], object]) -> Authorization:
+    """The answer, once; or the error that says how it stands (RFC 8628 §3.5, CIBA §11).
+
+    `look` is shown the answer first and may raise: a program that asks for too much spends nothing by it.
+    """
     name = _name(handle)
     kept = provider.store.get(KIND, name) if len(handle) <= LONGEST_HANDLE else None
     if kept is None or kept["client_id"] != client.client_id:
         raise InvalidGrantError("The request is not known.")
-    too_soon = provider.store.count("decoupled_question", name, INTERVAL - 1) > 1
-    answer = provider.store.take(ANSWER, name)
+    waiting = provider.store.get(ANSWER, name)
+    if waiting is not None and "authorization" in waiting:
+        look(Authorization.from_json(waiting["authorization"]))
+    answer = provider.store.take(ANSWER, name) if waiting is not None else None
     if answer is None:
         if kept["ends_at"] <= epoch():
             raise ExpiredTokenError("The request has expired.")
-        raise SlowDownError() if too_soon else AuthorizationPendingError()
+        raise SlowDownError() if _is_too_soon(name) else AuthorizationPendingError()
     provider.store.delete(KIND, name)
     if "error" in answer:
         raise AccessDeniedError("The person declined.")
     return Authorization.from_json(answer["authorization"])
+
+
+def _is_too_soon(name: str) -> bool:
+    """Whether the program has asked within its interval, which grows by 5 s each time it does (RFC 8628 §3.5)."""
+    moment, before = epoch(), provider.store.get(QUESTION, name) or {"at": 0, "times": 0}
+    too_soon = bool(moment - before["at"] < INTERVAL * (before["times"] + 1) - GRACE)
+    provider.store.put(QUESTION, name, {"at": moment, "times": before["times"] + too_soon}, 2 * SECONDS)
+    return too_soon
 
 
 def _answer(name: str, answer: Mapping[str, Any]) -> Mapping[str, str] | None:

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from . import response as responses
+from . import subjects
 from .db import db
 from .models import Client
 from .provider import provider
@@ -16,10 +17,14 @@ def frames(session: Session) -> list[str]:
     """
     if not session.clients or not provider.settings.frontchannel_logout:
         return []
-    told = {"iss": provider.settings.issuer, "sid": session.sid}
-    query = select(Client.frontchannel_logout_uri).where(
+    query = select(Client).where(
         Client.client_id.in_(session.clients),
         Client.frontchannel_logout_uri.is_not(None),
         Client.disabled_at.is_(None),
     )
-    return [responses.with_params(uri, told) for uri in db.session.scalars(query.order_by(Client.client_id)) if uri]
+    return [_address(client, session) for client in db.session.scalars(query.order_by(Client.client_id))]
+
+
+def _address(client: Client, session: Session) -> str:
+    told = {"iss": provider.settings.issuer, "sid": subjects.session_name(session.sid, client)}
+    return responses.with_params(client.frontchannel_logout_uri or "", told)

@@ -47,7 +47,7 @@ def issue(
         "nonce": nonce,
         "acr": authorization.acr,
         "amr": list(authorization.amr),
-        "sid": authorization.sid if _takes_part_in_logout(client) else None,
+        "sid": _session_name(authorization, client),
         "at_hash": left_half_hash(access_token, alg) if access_token else None,
         "c_hash": left_half_hash(code, alg) if code else None,
         "s_hash": left_half_hash(state, alg) if state else None,
@@ -61,10 +61,11 @@ def issue(
     return encrypted(signed, client, *how, cty="JWT")
 
 
-def _takes_part_in_logout(client: Client) -> bool:
-    """Whether the client ends sessions or hears of their end; the name of one is nothing to others."""
-    hears = client.backchannel_logout_uri or client.frontchannel_logout_uri
-    return bool(hears or client.post_logout_redirect_uris)
+def _session_name(authorization: Authorization, client: Client) -> str | None:
+    """For a client that ends sessions or hears of their end; the name of one is nothing to others."""
+    takes_part = client.backchannel_logout_uri or client.frontchannel_logout_uri or client.post_logout_redirect_uris
+    sid = authorization.sid
+    return subjects.session_name(sid, client) if sid is not None and takes_part else None
 
 
 def read(token: str) -> dict[str, Any] | None:

@@ -11,13 +11,15 @@ import json
 import secrets
 from base64 import b64decode
 from base64 import b64encode
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
 from typing import Any
 
 from flask import Response
+from flask import g
 from flask import request as http
 
 from . import lease as leases
@@ -32,6 +34,7 @@ from .provider import provider
 from .session import Session
 from .session import cookie_name
 from .session import set_cookie
+from .store import StoreUnavailable
 from .texts import Text
 
 KIND = "interaction"
@@ -173,6 +176,12 @@ def bind(interaction: Interaction, response: Response) -> None:
     set_cookie(response, cookie_name("browser"), cookie, seconds=BROWSER_SECONDS)
 
 
+def forget_browser(response: Response) -> None:
+    """Give this browser another cookie: the visits it has begun are over, whoever sits there next."""
+    if _browser_cookie() is not None:
+        set_cookie(response, cookie_name("browser"), secrets.token_urlsafe(32), seconds=BROWSER_SECONDS)
+
+
 def load(interaction_id: str) -> Interaction:
     """The interaction with this id, if it belongs to this browser; raises `Expired`, or `Answered` when it is over.
 
@@ -214,13 +223,25 @@ def finish(interaction: Interaction) -> None:
 
 
 def _put(interaction: Interaction, seconds: int, *, answered: bool = False) -> None:
+    held: leases.Lease | None = g.get("interaction_lease")
+    if held is not None and held.key == interaction.id and not held.is_ours():
+        raise StoreUnavailable("the lease was over before the answer was kept")
     sealed = provider.vault.seal(json.dumps(interaction.to_json()), _context(interaction.id))
     provider.store.put(KIND, interaction.id, {"sealed": b64encode(sealed).decode(), "answered": answered}, seconds)
 
 
-def lease(interaction_id: str) -> AbstractContextManager[None]:
-    """One submission at a time; whoever comes while another is at work waits for a moment, then goes ahead."""
-    return leases.lease("interaction_lease", interaction_id)
+@contextmanager
+def lease(interaction_id: str) -> Iterator[None]:
+    """One submission at a time; whoever comes while another is at work waits for a moment, then goes ahead.
+
+    Whoever was slower than the lease keeps nothing any more (`_put`): another is at work with what is kept.
+    """
+    with leases.lease("interaction_lease", interaction_id) as held:
+        g.interaction_lease = held
+        try:
+            yield
+        finally:
+            del g.interaction_lease
 
 
 def _browser_cookie() -> str | None:

@@ -7,6 +7,7 @@ its holder's name: whoever was slower than that gives back nothing, because what
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 from time import sleep
 
@@ -17,8 +18,21 @@ SECONDS = 15
 POLL_SECONDS = 0.05
 
 
+@dataclass(frozen=True)
+class Lease:
+    """What was given to whoever goes ahead."""
+
+    kind: str
+    key: str
+    holder: dict[str, str]
+
+    def is_ours(self) -> bool:
+        """Whether it has not run out yet; look before keeping what came of it."""
+        return provider.store.get(self.kind, self.key) == self.holder
+
+
 @contextmanager
-def lease(kind: str, key: str) -> Iterator[None]:
+def lease(kind: str, key: str) -> Iterator[Lease]:
     """Go ahead alone; raises `StoreUnavailable` when the others take too long. Never inside a transaction."""
     holder = {"holder": secrets.token_urlsafe(16)}
     deadline = monotonic() + SECONDS
@@ -27,6 +41,6 @@ def lease(kind: str, key: str) -> Iterator[None]:
             raise StoreUnavailable("a lease was never returned")
         sleep(POLL_SECONDS)
     try:
-        yield
+        yield Lease(kind, key, holder)
     finally:
         provider.store.delete_same(kind, key, holder)

@@ -61,7 +61,9 @@ def open_(params: Parameters, client: Client) -> tuple[Parameters, dict[str, Any
     if text is None:
         return params, None
     stated = _verified(_decrypted(text, client), client, client.request_object_signing_alg)
-    if stated.get("client_id", client.client_id) != client.client_id or not set(OUTSIDE).isdisjoint(stated):
+    unsaid = None if is_demanded(client) else client.client_id  # RFC 9101 §4: the object holds every parameter
+    whose = stated.get("client_id", unsaid)
+    if whose != client.client_id or not set(OUTSIDE).isdisjoint(stated):
         raise InvalidRequestObject()
     inside = dict(_pairs(stated))
     outside = {name: value for name, value in params.as_dict().items() if name not in OUTSIDE}

@@ -4,6 +4,7 @@ Public clients know the account by its own random id. A pairwise client knows it
 sector share, so that two sectors cannot compare their people.
 """
 
+import hmac
 import secrets
 from urllib.parse import urlsplit
 
@@ -17,6 +18,10 @@ from .db import own_transaction
 from .db import upsert
 from .models import Client
 from .models import PairwiseSubject
+from .provider import provider
+from .redirects import LOOPBACK
+
+SESSION = "session name"
 
 
 def of(account_id: str, client: Client) -> str:
@@ -42,10 +47,31 @@ def account_of(subject: str, client: Client) -> str | None:
     return found
 
 
+def session_name(sid: str, client: Client) -> str:
+    """The name of a browser session for this client: sectors cannot compare their sessions either."""
+    return provider.vault.fingerprint(SESSION, _in_sector(sid, client)) if client.subject_type == "pairwise" else sid
+
+
+def is_session(name: str, sid: str, client: Client) -> bool:
+    """Whether the client knows this session by this name."""
+    if client.subject_type != "pairwise":
+        return hmac.compare_digest(name.encode(), sid.encode())
+    known = provider.vault.fingerprints(SESSION, _in_sector(sid, client))
+    return any(hmac.compare_digest(name.encode(), each.encode()) for each in known)
+
+
+def _in_sector(sid: str, client: Client) -> str:
+    return f"{sid} {sector(client)}"
+
+
 def sector(client: Client) -> str:
-    """The host of the sector identifier, or the one host of all redirect addresses (OIDC Core §8.1)."""
+    """The host of the sector identifier, or the one host of all redirect addresses (OIDC Core §8.1).
+
+    The own machine is nobody's host: applications that live there have nothing in common.
+    """
     address = client.sector_identifier_uri or next(iter(client.redirect_uris), "")
-    return urlsplit(address).hostname or client.client_id
+    host = urlsplit(address).hostname
+    return client.client_id if host is None or host in LOOPBACK else host
 
 
 def _draw(connection: Connection, account_id: str, sector: str) -> str:

@@ -62,7 +62,11 @@ class Paused(Exception):
 
 
 class TooMany(Exception):
-    """Too many requests from one address (HTTP 429)."""
+    """Too many requests from one address (HTTP 429); within so many seconds they count no more."""
+
+    def __init__(self, name: str, seconds: int = 3600) -> None:
+        super().__init__(name)
+        self.seconds = seconds
 
 
 def spend(limit: Limit, subject: str) -> int:
@@ -161,7 +165,7 @@ def per_address(name: str, times: int, seconds: int) -> None:
         return
     address = provider.vault.fingerprint("address", network(request.remote_addr))
     if provider.store.count(f"address {name}", address, seconds) > times:
-        raise TooMany(name)
+        raise TooMany(name, seconds)
 
 
 def network(address: str | None) -> str:

@@ -10,7 +10,6 @@ from idp import consents
 from idp import pages
 from idp import resources
 from idp.authorization_request import AuthorizationRequest
-from idp.clock import epoch
 from idp.db import transaction
 from idp.flow import Step
 from idp.interaction import Interaction
@@ -19,7 +18,6 @@ from idp.provider import provider
 
 from .. import masked
 
-KEY = "consent"
 WORDS = {name: f"co.{name}" for name in ("openid", "profile", "email", "address", "phone", "pension")}
 WORDS["offline_access"] = "co.offline"
 """What each scope of OpenID Connect says on the page, in this order; those of resources come after them."""
@@ -32,7 +30,7 @@ class Agreement(Step):
 
     def is_due(self, interaction: Interaction) -> bool:
         client, request = interaction.client, interaction.request
-        if client is None or request is None or interaction.account_id is None or interaction.answers.get(KEY):
+        if client is None or request is None or interaction.account_id is None or consents.is_noted(interaction):
             return False
         again = "consent" in request.prompt
         scope, asked = _scope(request, client), request.authorization_details
@@ -56,7 +54,7 @@ class Agreement(Step):
         client_id, scope = client.client_id, _scope(request, client)
         with transaction():
             consents.allow(client_id, account_id, scope, request.authorization_details)
-        interaction.answers[KEY] = epoch()
+        consents.note(interaction)
 
     def can_return(self, interaction: Interaction) -> bool:
         return False

@@ -140,7 +140,8 @@ def _of_id_token(hint: str, client: Client) -> Account | None:
     stated = id_token.read(hint)
     if stated is None or stated["aud"] != client.client_id:
         raise InvalidRequestError("The id_token_hint is not an ID token of this client.")
-    return accounts.by_id(str(stated["sub"]))  # of a pairwise subject nobody can tell whose it is
+    account_id = subjects.account_of(str(stated["sub"]), client)
+    return None if account_id is None else accounts.by_id(account_id)
 
 
 def _spend_mail(account: Account, client: Client) -> None:

@@ -6,6 +6,7 @@ from flask import jsonify
 
 from .. import api
 from .. import decoupled
+from .. import throttle
 from ..decoupled import INTERVAL
 from ..grants.device_code import DeviceCodeGrant
 from ..provider import provider
@@ -15,6 +16,8 @@ from ..server import server
 
 blueprint = api.blueprint("device_authorization")
 METADATA = {"device_authorization_endpoint": "/device_authorization"}
+FROM_ONE_ADDRESS = ("device_authorization", 60, 600)
+"""What a client that proves nothing may ask for: anybody knows its name, and each code is kept for a while."""
 
 
 @blueprint.post("/device_authorization")
@@ -24,6 +27,8 @@ def begin() -> Response:
     client = server.authenticate_client(form, server.client_auth_methods, "device_authorization")
     if DeviceCodeGrant.GRANT_TYPE not in client.grant_types:
         raise UnauthorizedClientError("The client may not use this grant_type.")
+    if client.token_endpoint_auth_method == "none":
+        throttle.per_address(*FROM_ONE_ADDRESS)
     pending = decoupled.begin(without_browser(form.params, client, DeviceCodeGrant.GRANT_TYPE))
     address = f"{provider.settings.issuer}/device"
     response = jsonify(

@@ -21,11 +21,13 @@ from .. import endings
 from .. import errors
 from .. import frontchannel_logout
 from .. import id_token
+from .. import interaction as interactions
 from .. import pages
 from .. import posted
 from .. import response as responses
 from .. import session as sessions
 from .. import session_management
+from .. import subjects
 from ..db import transaction
 from ..parameters import Malformed
 from ..parameters import Parameters
@@ -52,6 +54,13 @@ class LogoutRequest:
     """The session named by a genuine hint."""
     target: str | None
     """Where the browser goes afterwards: an address registered by the client of the hint, with its `state`."""
+    client_id: str | None = None
+    """The client of the hint."""
+
+    def is_about(self, session: Session) -> bool:
+        """Whether the hint names this session, as its client knows it."""
+        client = find_client(self.client_id) if self.client_id is not None else None
+        return client is not None and self.sid is not None and subjects.is_session(self.sid, session.sid, client)
 
 
 @blueprint.get("/logout")
@@ -61,7 +70,7 @@ def end_session() -> Response:
     handle = params.get("handle")
     request = _validated(params) if handle is None else _posted(handle)
     session = sessions.current()
-    if session is None or (request.sid is not None and hmac.compare_digest(request.sid, session.sid)):
+    if session is None or request.is_about(session):
         return _sign_out(session, request.target)
     return _ask(session, request.target)
 
@@ -115,8 +124,9 @@ def _validated(params: Parameters) -> LogoutRequest:
         return LogoutRequest(None, None)
     client, uri, state = find_client(hint["aud"]), params.get("post_logout_redirect_uri"), params.get("state")
     if client is None or not client.is_active or uri not in client.post_logout_redirect_uris:
-        return LogoutRequest(hint.get("sid"), None)
-    return LogoutRequest(hint.get("sid"), responses.with_params(uri, {"state": state} if state else {}))
+        return LogoutRequest(hint.get("sid"), None, hint["aud"])
+    way_back = responses.with_params(uri, {"state": state} if state else {})
+    return LogoutRequest(hint.get("sid"), way_back, client.client_id)
 
 
 def _posted(handle: str) -> LogoutRequest:
@@ -140,7 +150,9 @@ def _sign_out(session: Session | None, target: str | None) -> Response:
         told = endings.tell_of_session(session.sid)
         audit.record("sign_out", account_id=session.account_id, session=session.sid, told=told)
     frames = frontchannel_logout.frames(session)
-    return _forget(_leave(frames, target or DONE) if frames else responses.go(target or DONE))
+    response = _leave(frames, target or DONE) if frames else responses.go(target or DONE)
+    interactions.forget_browser(response)
+    return _forget(response)
 
 
 def _forget(response: Response) -> Response:

@@ -31,15 +31,6 @@ def is_offered(settings: Settings) -> bool:
     return settings.registration_policy != "closed"
 
 
-@blueprint.errorhandler(throttle.TooMany)
-def refuse_flood(error: throttle.TooMany) -> Response:
-    """HTTP 429, and when to come again (RFC 6585 §4)."""
-    response = jsonify(error="temporarily_unavailable")
-    response.status_code = 429
-    response.headers.update({"Retry-After": "3600", "Cache-Control": "no-store"})
-    return response
-
-
 @blueprint.before_request
 def refuse_where_closed() -> None:
     """Closed means that there is nothing here."""

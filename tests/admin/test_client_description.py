@@ -49,7 +49,11 @@ def test_every_profile_can_be_chosen(profile: str) -> None:
         ({"profile": "fapi2"}, "needs token_endpoint_auth_method private_key_jwt or"),
         ({"profile": "fapi2", **FAPI, "token_endpoint_auth_signing_alg": "RS256"}, "PS256 or ES256"),
         ({"profile": "fapi2", **FAPI, "id_token_signed_response_alg": "RS256"}, "PS256 or ES256"),
+        ({"profile": "fapi2", **FAPI, "userinfo_signed_response_alg": "RS256"}, "PS256 or ES256"),
+        ({"profile": "fapi2", **FAPI, "introspection_signed_response_alg": "RS256"}, "PS256 or ES256"),
+        ({"profile": "fapi2", **FAPI, "redirect_uris": ["http://localhost/cb"]}, "redirect_uris with https"),
         ({"profile": "fapi1_advanced", **FAPI, "request_object_signing_alg": "EdDSA"}, "PS256 or ES256"),
+        ({"backchannel_user_code_parameter": True}, "backchannel_user_code_parameter is not supported"),
         (
             {
                 "profile": "fapi2_message_signing",

@@ -10,6 +10,7 @@ from flask import Flask
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
+from oidc import id_token_claims
 from oidc import sign_in
 from sqlalchemy import select
 from visitor import Browser
@@ -91,6 +92,21 @@ def test_the_person_confirms_and_the_program_knows_who_it_is(app: Flask, visitor
     userinfo = desk.get("/userinfo", headers={"Authorization": f"Bearer {given.json['access_token']}"})
     assert userinfo.json["sub"] == subjects.of(account.id, client)
     assert poll(desk, begun.json).json["error"] == "invalid_grant"
+
+
+def test_a_program_of_a_sector_may_name_the_person_by_an_id_token(app: Flask, visitor: Visitor) -> None:
+    """CIBA Core §7.1, with the name that only its sector knows."""
+    client, account = a_program(subject_type="pairwise"), an_account(EMAIL)
+    desk = Browser(app)
+    begun = ask(desk)
+    confirm(visitor, account)
+    token = poll(desk, begun.json).json["id_token"]
+
+    again = ask(desk, login_hint=None, id_token_hint=token)
+
+    assert again.status_code == 200
+    assert len(messages(EMAIL)) == 2
+    assert id_token_claims(token)["sub"] == subjects.of(account.id, client) != account.id
 
 
 def test_nobody_is_flooded_with_mails(app: Flask) -> None:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from oidc import a_client
 from oidc import an_account
@@ -20,6 +22,7 @@ from werkzeug.test import TestResponse
 from idp import decoupled
 from idp import endings
 from idp import subjects
+from idp.clock import now
 from idp.details_type import DetailsType
 from idp.models import Client
 from idp.protected_resource import ProtectedResource
@@ -128,6 +131,46 @@ def test_a_device_that_asks_too_often_is_told_to_slow_down(app: Flask) -> None:
     begun = begin(device)
 
     assert [poll(device, begun).json["error"] for _ in range(3)] == ["authorization_pending", "slow_down", "slow_down"]
+
+
+def test_the_interval_grows_with_each_question_that_comes_too_soon(app: Flask) -> None:
+    """RFC 8628 §3.5: five seconds more, for this and all later ones; who keeps the first interval never waits."""
+    if provider.settings.redis_url:
+        pytest.skip("Redis has a clock of its own")
+    a_device()
+    device = Browser(app)
+    begun, moment, said = begin(device), now(), {}
+
+    for second in (0, 5, 10, 11, 16, 31):
+        with time_machine.travel(moment + timedelta(seconds=second), tick=False):
+            said[second] = poll(device, begun).json["error"]
+
+    assert [second for second, error in said.items() if error == "slow_down"] == [11, 16]
+    assert said[31] == "authorization_pending"
+
+
+def test_a_question_that_asks_for_too_much_spends_nothing(app: Flask, visitor: Visitor) -> None:
+    a_device()
+    device = Browser(app)
+    begun = begin(device)
+    sign_in(visitor.browser, an_account())
+    allow(visitor, begun)
+
+    form = {"grant_type": GRANT, "device_code": begun["device_code"], "resource": "https://other.example"}
+    assert device.post("/token", data=form, headers=basic("television")).json["error"] == "invalid_target"
+    assert poll(device, begun).status_code == 200
+
+
+def test_whoever_knows_the_name_of_a_client_cannot_fill_the_store(app: Flask) -> None:
+    a_device(token_endpoint_auth_method="none")
+    device = Browser(app)
+    form = {"scope": "openid", "client_id": "television"}
+
+    answers = [device.post("/device_authorization", data=form) for _ in range(62)]
+
+    assert [each.status_code for each in answers] == [200] * 60 + [429] * 2
+    assert answers[-1].json == {"error": "temporarily_unavailable"}
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 3600
 
 
 def test_a_request_expires(app: Flask) -> None:

@@ -37,8 +37,10 @@ from idp.db import Base
 from idp.db import db
 from idp.decision import resume
 from idp.models import Account
+from idp.models import Consent
 from idp.models import StoreEntry
 from idp.provider import provider
+from idp.store import StoreUnavailable
 
 LANDING = "https://rp.example/login"
 
@@ -587,3 +589,35 @@ def test_the_language_comes_from_the_choice_the_client_the_browser_the_fund(
 
     assert f'<html lang="{expected}' in page.text
     assert f'<html lang="{expected}' in visitor.open(page.url.partition("?")[0]).text
+
+
+def test_whoever_was_slower_than_the_lease_keeps_nothing(app: Flask, visitor: Visitor) -> None:
+    """Somebody else has gone ahead meanwhile; what they kept must stand."""
+    page = visitor.open("/signin")
+    interaction_id = home_of(page).rsplit("/", 1)[1]
+    cookie = visitor.browser.get_cookie("idp_browser")
+    assert cookie is not None
+    with app.test_request_context("/", headers={"Cookie": f"idp_browser={cookie.value}"}):
+        slow = interactions.load(interaction_id)
+        with interactions.lease(interaction_id):
+            interactions.save(slow)
+            provider.store.delete("interaction_lease", interaction_id)  # it ran out …
+            provider.store.put_new("interaction_lease", interaction_id, {"holder": "somebody else"}, 60)
+            for keep in (interactions.save, interactions.finish):
+                with pytest.raises(StoreUnavailable):
+                    keep(slow)
+        assert interactions.load(interaction_id).id == interaction_id
+
+
+def test_what_was_begun_in_a_browser_is_over_when_somebody_signs_out_there(app: Flask, visitor: Visitor) -> None:
+    """A shared computer: a page that waits for one press must not wait for whoever sits there next."""
+    person, client = a_member(), a_client("stranger", first_party=False)
+    waiting = visitor.sign_in(person, visitor.open("/authorize", **request_of(client)))
+    assert "consent/agreement" in waiting.url
+    visitor.sign_in(person)
+
+    visitor.answer(visitor.open("/signout"))
+
+    assert "code" not in visitor.answer(waiting).response.headers.get("Location", "")
+    assert visitor.open(waiting.url).status == 400
+    assert db.session.query(Consent).count() == 0

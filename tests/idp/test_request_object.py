@@ -247,6 +247,17 @@ def test_a_client_of_fapi_1_always_sends_a_nonce(app: Flask, browser: FlaskClien
     assert provider.keys.verify(given["response"], typ=["JWT"])["error"] == "invalid_request"
 
 
+def test_an_object_that_must_hold_everything_holds_the_client_id(app: Flask, browser: FlaskClient) -> None:
+    """RFC 9101 §4, §6.3; a client that may send parameters beside it may leave it there."""
+    strict, free = a_signer(profile="fapi1_advanced"), {"client_id": None, "iss": None}
+    sign_in(browser, an_account())
+
+    asked = send(browser, strict, signed(strict, **free, response_mode="jwt"), redirect_uri=CALLBACK)
+    assert provider.keys.verify(answer(asked)["response"], typ=["JWT"])["error"] == "invalid_request_object"
+    change(strict, profile="standard")
+    assert "code" in answer(send(browser, strict, signed(strict, **free)))
+
+
 @pytest.mark.parametrize("text", ["garbage", "another's"])
 def test_a_client_of_signed_answers_hears_of_a_bad_object_in_one(app: Flask, browser: FlaskClient, text: str) -> None:
     """JARM §2.3: it reads no other; where it may have ID tokens beside the code, plain ones are read as well."""

@@ -8,6 +8,10 @@ from oidc import a_client
 from oidc import an_account
 from oidc import answer
 from oidc import authorize
+from oidc import basic
+from oidc import code_for
+from oidc import id_token_claims
+from oidc import redeem
 from oidc import sign_in
 from oidc import tokens_for
 
@@ -15,6 +19,7 @@ from idp import id_token
 from idp import subjects
 from idp.db import db
 from idp.models import Account
+from idp.provider import provider
 
 
 def test_a_sector_has_names_of_its_own(app: Flask) -> None:
@@ -103,3 +108,34 @@ def test_it_goes_with_the_account(app: Flask) -> None:
     db.session.commit()
 
     assert subjects.account_of(name, client) is None
+
+
+def test_applications_on_peoples_own_machines_have_nothing_in_common(app: Flask) -> None:
+    native = {"subject_type": "pairwise", "application_type": "native"}
+    account = an_account()
+    one = a_client("one", **native, redirect_uris=["http://127.0.0.1/cb"])
+    two = a_client("two", **native, redirect_uris=["http://127.0.0.1/cb"])
+
+    assert subjects.of(account.id, one) != subjects.of(account.id, two)
+
+
+def test_sectors_cannot_compare_sessions(app: Flask, browser: FlaskClient) -> None:
+    """The name of a session is a sector's own, too; by another's a client cannot end it."""
+    account = an_account()
+    sector, back = {"subject_type": "pairwise", "backchannel_logout_uri": "https://rp.example/out"}, "/signed-out"
+    one = a_client("one", **sector, redirect_uris=["https://one.example/cb"])
+    two = a_client("two", **sector, redirect_uris=["https://two.example/cb"])
+    session = sign_in(browser, account)
+    given = []
+    for client in (one, two):
+        uri = {"redirect_uri": client.redirect_uris[0]}
+        answered = redeem(browser, code_for(browser, client, **uri), headers=basic(client.client_id), **uri)
+        given.append(answered.json["id_token"])
+
+    names = [id_token_claims(token)["sid"] for token in given]
+
+    assert len({session.sid, *names}) == 3
+    assert names == [subjects.session_name(session.sid, client) for client in (one, two)]
+    foreign = provider.keys.sign({**id_token_claims(given[0]), "sid": names[1]}, alg="ES256")
+    assert browser.get("/logout", query_string={"id_token_hint": foreign}).status_code == 200, "a page that asks"
+    assert browser.get("/logout", query_string={"id_token_hint": given[0]}).headers["Location"] == back
