@@ -11,11 +11,14 @@ from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import given
+from hypothesis import reject
 from hypothesis import settings
 from hypothesis import strategies as st
+from joserfc.errors import JoseError
 from oidc import CALLBACK
 from oidc import CHALLENGE
 from oidc import a_client
@@ -24,7 +27,10 @@ from oidc import basic
 from oidc import sign_in
 from werkzeug.test import TestResponse
 
+from idp import throttle
+from idp.client_fields import ClientFields
 from idp.grants import GRANTS
+from keys import algorithms
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 TRIED = settings(
@@ -67,6 +73,7 @@ OF_A_REQUEST = (
     *("request_uri", "registration", "code_challenge", "code_challenge_method", "dpop_jkt", "resource"),
     *("authorization_details", "scope[]", "state[x]", "", "\x00", "lang"),
 )
+OF_AN_OBJECT = (*OF_A_REQUEST, "iss", "aud", "exp", "nbf", "iat", "sub", "jti")
 OF_A_TOKEN_REQUEST = (
     *("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id", "client_secret"),
     *("client_assertion", "client_assertion_type", "device_code", "auth_req_id", "subject_token", "actor_token"),
@@ -99,6 +106,15 @@ AUTHORIZATIONS = st.sampled_from(
         ),
     ]
 )
+RIGHT = {
+    "client_id": "portal",
+    "redirect_uri": CALLBACK,
+    "response_type": "code",
+    "scope": "openid",
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+}
+KEY = algorithms.generate("ES256")
 PROOFS = st.sampled_from((None, None, None, "", "x", *JWTS))
 FORM = "application/x-www-form-urlencoded"
 KINDS = st.sampled_from(
@@ -117,7 +133,8 @@ def pairs(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[str, str]]]:
 def browser(browser: FlaskClient) -> FlaskClient:
     """A signed-in browser of a provider with one client that may do everything; PostgreSQL takes no NUL."""
     sign_in(browser, an_account())
-    a_client(grant_types=list(GRANT_TYPES[:-3]), backchannel_token_delivery_mode="poll")
+    keys = {"keys": [KEY.as_dict(private=False)]}
+    a_client(grant_types=list(GRANT_TYPES[:-3]), backchannel_token_delivery_mode="poll", jwks=keys)
     return browser
 
 
@@ -157,15 +174,7 @@ def post(
 @TRIED
 @given(sent=pairs(OF_A_REQUEST), is_post=st.booleans(), kind=KINDS)
 def test_authorization_requests(browser: FlaskClient, sent: list[tuple[str, str]], is_post: bool, kind: str) -> None:
-    right = {
-        "client_id": "portal",
-        "redirect_uri": CALLBACK,
-        "response_type": "code",
-        "scope": "openid",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-    }
-    text = encoded(merged(right, sent))
+    text = encoded(merged(RIGHT, sent))
 
     response = (
         browser.post("/authorize", data=text, content_type=kind) if is_post else browser.get(f"/authorize?{text}")
@@ -185,7 +194,7 @@ def test_pushed_requests(
     authorization: str | None,
     proof: str | None,
 ) -> None:
-    right = {"redirect_uri": CALLBACK, "response_type": "code", "scope": "openid"}
+    right = {name: value for name, value in RIGHT.items() if name != "client_id"}
     header = basic()["Authorization"] if is_authenticated else authorization
 
     judge(post(browser, "/par", merged(right, sent), kind, {"Authorization": header, "DPoP": proof}))
@@ -272,18 +281,82 @@ JSON = st.recursive(
 
 @TRIED
 @given(
-    body=st.one_of(JSON.map(json.dumps), st.binary(max_size=60), st.sampled_from(("[" * 5000, '{"a":1,"a":2}', ""))),
-    method=st.sampled_from(("POST", "GET", "PUT", "DELETE", "PATCH")),
-    path=st.sampled_from(("/register", "/register/portal", "/register/x%00", "/register/%ff")),
-    authorization=AUTHORIZATIONS,
+    claims=st.dictionaries(
+        st.sampled_from((*OF_A_REQUEST, "iss", "aud", "exp", "nbf", "iat", "sub", "jti")), JSON, max_size=5
+    ),
+    header=st.dictionaries(st.sampled_from(("typ", "cty", "crit", "kid", "x", "zip")), JSON, max_size=2),
+    is_pushed=st.booleans(),
+)
+def test_signed_requests(
+    browser: FlaskClient, claims: dict[str, object], header: dict[str, object], is_pushed: bool
+) -> None:
+    """Signed by the client, and holding anything (RFC 9101)."""
+    try:
+        text = algorithms.sign({**RIGHT, **claims}, KEY, {"alg": "ES256", "kid": KEY.kid, **header})
+    except (ValueError, TypeError, JoseError):
+        reject()  # what cannot be written cannot be sent
+
+    if is_pushed:
+        judge(browser.post("/par", data={"request": text}, headers=basic()))
+    else:
+        judge(browser.get("/authorize", query_string={"client_id": "portal", "request": text}), is_api=False)
+
+
+METADATA = st.dictionaries(
+    st.sampled_from(sorted(ClientFields.model_fields)),
+    st.one_of(JSON, st.sampled_from(WORDS), st.just([CALLBACK])),
+    max_size=5,
+)
+
+
+@TRIED
+@given(
+    body=st.one_of(
+        METADATA.map(json.dumps),
+        JSON.map(json.dumps),
+        st.binary(max_size=60),
+        st.sampled_from(("[" * 5000, '{"a":1,"a":2}', "")),
+    ),
+    method=st.sampled_from(("POST", "GET", "PUT", "PATCH", "DELETE")),
+    path=st.sampled_from(("", "", "/{client_id}", "/{client_id}", "/portal", "/x%00", "/%ff")),
+    authorization=st.one_of(st.just("own"), AUTHORIZATIONS),
+    is_merged=st.booleans(),
 )
 def test_registrations(
-    browser: FlaskClient, body: str | bytes, method: str, path: str, authorization: str | None
+    registered: dict[str, str],
+    browser: FlaskClient,
+    body: str | bytes,
+    method: str,
+    path: str,
+    authorization: str | None,
+    is_merged: bool,
 ) -> None:
-    headers = {"Authorization": authorization} if authorization else {}
+    """By anybody, and by a client of its own registration, with anything in it (RFC 7591, RFC 7592)."""
+    given = f"Bearer {registered['registration_access_token']}" if authorization == "own" else authorization
+    headers = {"Authorization": given} if given else {}
+    if is_merged and isinstance(body, str) and body.startswith("{"):
+        body = json.dumps({"redirect_uris": [CALLBACK], "client_id": registered["client_id"], **json.loads(body)})
+    url = f"/register{path.format(**registered)}"
+    if method == "DELETE" and authorization == "own":
+        return  # it would be gone for the examples that follow
 
-    response = browser.open(path, method=method, data=body, content_type="application/json", headers=headers)
+    response = browser.open(url, method=method, data=body, content_type="application/json", headers=headers)
 
-    assert response.status_code in {400, 401, 403, 404, 405}
-    if response.status_code in {400, 401} and response.is_json:
+    assert response.status_code in {200, 201, 400, 401, 403, 404, 405}
+    if response.status_code in {200, 201}:
+        assert response.json["client_id"]
+        if method == "PUT":
+            registered["registration_access_token"] = response.json["registration_access_token"]
+    elif response.is_json:
         judge(response)
+
+
+@pytest.fixture
+def registered(app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A client that has registered itself, at a provider where anybody may, any number of times."""
+    parts = app.extensions["idp"]
+    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"registration": "open"}))
+    monkeypatch.setattr(throttle, "per_address", lambda *_: None)
+    made = browser.post("/register", json={"redirect_uris": [CALLBACK]})
+    assert made.status_code == 201, made.text
+    return dict(made.json)
