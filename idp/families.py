@@ -158,7 +158,7 @@ def _end_reused(name: str, account_id: str, client_id: str) -> None:
         account, client = session.get(Account, account_id), session.get(Client, client_id)
         if is_first and account is not None and client is not None:
             app = client.name_in(account.language)
-            outbox.mail("reused", account.email, account.language, lives=TOLD_SECONDS, app=app)
+            outbox.mail("reused", account.email, account.language, lives=TOLD_SECONDS, frame=outbox.UNASKED, app=app)
 
 
 def authorization_of(family: RefreshFamily) -> Authorization:

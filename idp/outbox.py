@@ -9,6 +9,7 @@ import json
 import secrets
 import unicodedata
 from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -31,26 +32,30 @@ from .settings import BadSetting
 from .texts import TAGS
 from .user_agent import browser_and_system
 
+FRAME = ("mail.not_me", "mail.safety")
+"""Whom to call for those who did not do this, and what we never ask for."""
+UNASKED = ("mail.safety",)
+"""The frame of a mail about something that the reader has not done, or that says itself what to do then."""
+
 __all__ = ["Sender", "clock_time", "fingerprints", "logout", "mail", "ping", "poke", "refuse_long_sms", "sms"]
 
 
 def mail(
-    name: str, to: str, language: str, *, lives: int, when: bool = False, not_me: bool = True, **params: Any
+    name: str, to: str, language: str, *, lives: int, when: bool = False, frame: Sequence[str] = FRAME, **params: Any
 ) -> None:
     """Write a mail: `mail.<name>.s` and `mail.<name>.b` in their frame (pages.md 2.4).
 
-    `lives` is the number of seconds until it is pointless, `when` adds date, time and device of this request, `not_me`
-    the telephone number for those who did not do this. Called inside a transaction.
+    `lives` is the number of seconds until it is pointless, `when` adds date, time and device of this request, `frame`
+    names what stands between the text and the signature. Called inside a transaction.
     """
     language = _spoken(language)
     clean = {key: _one_line(value) for key, value in params.items()}
     subject = _text(language, f"mail.{name}.s", clean)
-    frame = ["mail.not_me"] if not_me else []
     parts = [
         _text(language, "mail.hello", clean),
         _text(language, f"mail.{name}.b", clean),
         *([_when(language)] if when else []),
-        *(_text(language, key, clean) for key in (*frame, "mail.safety", "mail.sign")),
+        *(_text(language, key, clean) for key in (*frame, "mail.sign")),
     ]
     shown = {"subject": subject, "parts": parts, "code": clean.get("code"), "lang": TAGS[language]}
     body = {"subject": subject, "text": _rendered("mail.txt", shown), "html": _rendered("mail.html", shown)}

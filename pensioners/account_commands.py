@@ -9,6 +9,7 @@ from rich.table import Table
 
 from . import ahv_number
 from . import help_desk
+from .commands import NEW_CODE
 from .help_desk import View
 from .models import Pensioner
 from .swiss_time import SWISS_TIME
@@ -56,7 +57,7 @@ def reset_factors(who: str | None, operator: str, reason: str) -> None:
         help_desk.reset_factors(_find(who), operator=operator, reason=reason)
     except help_desk.NoAccount:
         raise click.ClickException("this person has no account that could be used") from None
-    click.echo("The factors are gone, the address is told. A new code: idp register codes issue --campaign NAME")
+    click.echo(f"The factors are gone, the address is told. {NEW_CODE}")
 
 
 def _find(who: str | None) -> Pensioner:

@@ -30,7 +30,7 @@ def close(person_number: str, *, operator: str, reason: str) -> None:
         account = session.get(Account, account_id) if account_id else None
         if person is None or account is None:
             raise NoAccount(person_number)
-        outbox.mail("closed", account.email, account.language, lives=TOLD_SECONDS, when=False)
+        outbox.mail("closed", account.email, account.language, lives=TOLD_SECONDS, frame=outbox.UNASKED)
         endings.end_accounts([account.id], "closed")
         person.account_id = person.former_account_id = person.enrolled_at = None
         audit.record("account_closed", account_id=account.id, reason=reason, operator=operator, person=person.id)

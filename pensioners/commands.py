@@ -35,6 +35,7 @@ from .swiss_time import SWISS_TIME
 FILE_TO_READ = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 FILE_TO_WRITE = click.Path(dir_okay=False, path_type=Path)
 LONGEST_NAME = 100
+NEW_CODE = "A new code: idp register codes issue --campaign NAME --output FILE.csv --letters FILE.pdf"
 
 
 @click.group()
@@ -139,7 +140,7 @@ def close_account(person_number: str, operator: str, reason: str) -> None:
         closing.close(person_number, operator=operator, reason=reason)
     except closing.NoAccount:
         raise click.ClickException(f"{person_number}: there is no such person, or no account") from None
-    click.echo("The account is closed, its address is told. A new code: idp register codes issue --campaign NAME")
+    click.echo(f"The account is closed, its address is told. {NEW_CODE}")
 
 
 def _report(line: int, reason: str) -> None:

@@ -129,7 +129,7 @@ def reset_factors(person: Pensioner, *, operator: str, reason: str) -> None:
         account = session.get(Account, row.account_id) if row.account_id else None
         if account is None or not account.is_active:
             raise NoAccount
-        outbox.mail("factors_reset", account.email, account.language, lives=TOLD_SECONDS, when=False)
+        outbox.mail("factors_reset", account.email, account.language, lives=TOLD_SECONDS)
         _shut(session, row, account)
         audit.record("factors_reset", account_id=account.id, subject=row.id, reason=reason, operator=operator)
 

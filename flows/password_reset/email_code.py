@@ -52,7 +52,7 @@ class EmailCode(Step):
                 address,
                 language,
                 lives=PASSWORD_RESET.seconds if account else 0,
-                not_me=False,
+                frame=outbox.UNASKED,
                 code=code,
                 minutes=PASSWORD_RESET.minutes,
             )

@@ -62,7 +62,7 @@ class ConfirmEmail(Step):
                     email,
                     person.language,
                     lives=ENROL_EMAIL.seconds,
-                    not_me=False,
+                    frame=outbox.UNASKED,
                     code=code,
                     minutes=ENROL_EMAIL.minutes,
                 )

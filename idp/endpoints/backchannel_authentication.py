@@ -92,7 +92,7 @@ def ask() -> Response:
             account.email,
             account.language,
             lives=pending.seconds,
-            not_me=False,
+            frame=(),  # it asks for a code to be entered: what we never ask for would contradict it
             app=client.name_in(account.language),
             host=provider.settings.host,
             code=pending.spelled,

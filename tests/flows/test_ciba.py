@@ -66,7 +66,7 @@ def poll(browser: Browser, begun: dict[str, Any]) -> TestResponse:
 def user_code() -> str:
     """As the person reads it in the mail."""
     text = messages(EMAIL)[0]["text"]
-    return next(word for word in text.split() if len(word) == 9 and word[4] == "-")
+    return next(word for word in text.split() if len(word) == 9 and word[4] == "-" and word.isupper())
 
 
 def confirm(visitor: Visitor, account: Account) -> None:
