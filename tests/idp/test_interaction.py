@@ -29,6 +29,7 @@ from visitor import code
 from walk import e164
 
 from idp import answers
+from idp import consents
 from idp import interaction as interactions
 from idp import response as responses
 from idp import whereabouts
@@ -621,3 +622,24 @@ def test_what_was_begun_in_a_browser_is_over_when_somebody_signs_out_there(app: 
     assert "code" not in visitor.answer(waiting).response.headers.get("Location", "")
     assert visitor.open(waiting.url).status == 400
     assert db.session.query(Consent).count() == 0
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_the_decision_does_not_believe_a_flow_that_has_not_asked(app: Flask, visitor: Visitor, noted: bool) -> None:
+    """`prompt=consent`, for an application of the fund: what the page has noted is for this person and this request."""
+    client = a_client()
+    visitor.sign_in(a_member())
+    page = visitor.open("/authorize", **request_of(client, prompt="consent"))
+    assert "consent/agreement" in page.url
+    cookies = [cookie for name in ("browser", "session") if (cookie := visitor.browser.get_cookie(f"idp_{name}"))]
+    header = {"Cookie": "; ".join(f"{cookie.key}={cookie.value}" for cookie in cookies)}
+    with app.test_request_context("/", headers=header):
+        interaction = interactions.load(home_of(page).rsplit("/", 1)[1])
+        if noted:
+            consents.note(interaction)
+        else:
+            interaction.answers[consents.KEY] = "what was noted for another request"
+
+        location = resume(interaction).headers["Location"]
+
+    assert ("code=" if noted else "error=consent_required") in location
