@@ -26,6 +26,7 @@ from idp import audit
 from idp import doctor as surgery
 from idp import drawing
 from idp import logs
+from idp import restoring
 from idp import schema
 from idp import serve as server
 from idp import setting_mistakes
@@ -38,7 +39,9 @@ from idp.settings import load
 from idp.store import StoreUnavailable
 from keys import StoredKey
 from keys import WrongKey
+from pensioners import codes as activation_codes
 from pensioners.account_commands import accounts
+from pensioners.commands import NEW_CODE
 from pensioners.commands import register
 from wsgi import create_app
 
@@ -173,6 +176,18 @@ def doctor_command() -> None:
         sys.exit(1)
 
 
+@main.command("after-restore")
+@click.option("--operator", required=True, help="Who does this: a name for the journal.")
+@click.confirmation_option(prompt="Everybody signs in again, and every open activation code ends. Go on?")
+def after_restore_command(operator: str) -> None:
+    """End what a restored backup has brought back to life; before `idp serve` is started again."""
+    codes = activation_codes.end_open()
+    accounts_ended = restoring.end_all(operator)
+    provider.keys.rotate(now=True)
+    click.echo(f"{accounts_ended} accounts sign in again; {codes} activation codes have ended; new keys sign.")
+    click.echo(NEW_CODE)
+
+
 @main.command("flows")
 def flows_command() -> None:
     """Print the flows as a Mermaid drawing."""
@@ -249,6 +264,7 @@ def _row(key: StoredKey, state: str) -> tuple[str, ...]:
 
 in_app(migrate_command, any_schema=True)
 in_app(doctor_command, any_schema=True)
+in_app(after_restore_command)
 in_app(keys_group)
 in_app(audit_group)
 main.add_command(in_app(register))

@@ -210,6 +210,15 @@ def _put_in_force(drawn: _Drawn, campaign: str, valid_until: date, progress: Pro
     return replaced
 
 
+def end_open() -> int:
+    """End every code that is still open; how many. Whoever has one needs a new letter."""
+    with transaction() as session:
+        open_codes = update(ActivationCode).where(*ActivationCode.is_untouched()).values(replaced_at=now())
+        ended: Any = session.execute(open_codes, execution_options={"synchronize_session": False})
+        audit.record("activation_codes_ended", codes=ended.rowcount)
+    return int(ended.rowcount)
+
+
 def end_of(day: date) -> datetime:
     """Midnight after a day in Switzerland: the letter says "until" and means the whole day."""
     return datetime.combine(day + timedelta(days=1), time(), SWISS_TIME)

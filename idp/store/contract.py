@@ -68,6 +68,9 @@ class Store(Protocol):
     def born(self) -> datetime:
         """When this store last came up empty: proofs and assertions issued before are refused (decision 3)."""
 
+    def forget_all(self) -> None:
+        """Come up empty, as after a loss: born now."""
+
     def sweep(self) -> int:
         """Remove what has expired; the number of entries removed (0 where the store does it by itself)."""
 

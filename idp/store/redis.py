@@ -59,6 +59,9 @@ return number
 """
 
 
+BATCH = 1000
+
+
 class RedisStore:
     """The store over one Redis; connects when first asked."""
 
@@ -143,6 +146,13 @@ class RedisStore:
         if found is None:
             raise StoreUnavailable("Redis does not keep what is written.")
         return datetime.fromisoformat(found.decode())
+
+    def forget_all(self) -> None:
+        """Come up empty, as after a loss: born now; what others keep in the same Redis stays."""
+        with _failing_closed():
+            for name in self._redis.scan_iter(match=f"{self._prefix}*", count=BATCH):
+                self._redis.unlink(name)
+        self.born()
 
     def sweep(self) -> int:
         """Nothing to remove, Redis does; note the birth of an empty store."""

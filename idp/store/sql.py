@@ -160,6 +160,12 @@ class SqlStore:
                 value = connection.execute(_BORN).scalar_one()
         return datetime.fromisoformat(unpack(value)["at"])
 
+    def forget_all(self) -> None:
+        """Come up empty, as after a loss: born now."""
+        with _writing() as connection:
+            connection.execute(delete(StoreEntry))
+        self.born()
+
     def sweep(self) -> int:
         """Remove what has expired, in short batches that let sign-ins pass; note the birth of an empty store."""
         self.born()

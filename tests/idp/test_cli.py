@@ -30,11 +30,12 @@ def test_help_needs_no_settings_and_names_every_command() -> None:
     done = subprocess.run(command, cwd=ROOT, env=without_settings(), capture_output=True, text=True, check=False)
 
     assert done.returncode == 0
-    commands = re.findall(r"^  ([a-z]+) ", done.stdout.partition("Commands:")[2], re.MULTILINE)
+    commands = re.findall(r"^  ([a-z-]+) ", done.stdout.partition("Commands:")[2], re.MULTILINE)
     assert commands == [
         "serve",
         "migrate",
         "doctor",
+        "after-restore",
         "flows",
         "secret",
         "keys",

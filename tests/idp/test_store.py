@@ -508,6 +508,21 @@ def test_an_emptied_store_is_born_anew(
     assert first < store.born() <= noted
 
 
+def test_everything_is_forgotten_at_once(store: Store, wait: Callable[[float], None]) -> None:
+    """After a restored backup (security row 2.79)."""
+    first = store.born()
+    wait(0.01)
+    for number in range(3):
+        store.put("kind", str(number), {}, 60)
+    store.add_once("mark", "a", 60)
+
+    store.forget_all()
+
+    assert store.get_many([("kind", "0"), ("kind", "1"), ("kind", "2")]) == [None, None, None]
+    assert store.add_once("mark", "a", 60)
+    assert store.born() > first
+
+
 def test_sweeping_removes_what_has_expired_and_nothing_else(
     store: Store, store_kind: str, monkeypatch: pytest.MonkeyPatch, wait: Callable[[float], None]
 ) -> None:
