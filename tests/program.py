@@ -31,16 +31,16 @@ class Started:
 
     def poll(self) -> int | None:
         """The exit status, None while it runs."""
-        return self.wait_until(time.monotonic())
+        return self._wait_until(time.monotonic())
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit status; `subprocess.TimeoutExpired` when the process still runs after so many seconds."""
-        status = self.wait_until(None if timeout is None else time.monotonic() + timeout)
+        status = self._wait_until(None if timeout is None else time.monotonic() + timeout)
         if status is None:
             raise subprocess.TimeoutExpired("idp", timeout or 0)
         return status
 
-    def wait_until(self, deadline: float | None) -> int | None:
+    def _wait_until(self, deadline: float | None) -> int | None:
         """The exit status, None when there is none at this moment of the monotonic clock."""
         if self.returncode is None:
             seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
