@@ -67,10 +67,11 @@ def _in_sector(sid: str, client: Client) -> str:
 def sector(client: Client) -> str:
     """The host of the sector identifier, or the one host of all redirect addresses (OIDC Core §8.1).
 
-    The own machine is nobody's host: applications that live there have nothing in common.
+    The own machine is nobody's host: applications that live there have nothing in common, unless a document says so.
     """
-    address = client.sector_identifier_uri or next(iter(client.redirect_uris), "")
-    host = urlsplit(address).hostname
+    if client.sector_identifier_uri is not None:
+        return urlsplit(client.sector_identifier_uri).hostname or client.client_id
+    host = urlsplit(next(iter(client.redirect_uris), "")).hostname
     return client.client_id if host is None or host in LOOPBACK else host
 
 

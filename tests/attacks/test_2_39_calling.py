@@ -364,7 +364,7 @@ def _confirm(calling: Calling, browser: Browser, email: str) -> None:
     assert answered.status_code == 200, answered.text
     until(lambda: len(target.live.messages(email)) > before)
     text = target.live.messages(email)[0]["text"]
-    code = next(word for word in text.split() if len(word) == 9 and word[4] == "-")
+    code = next(word for word in text.split() if len(word) == 9 and word[4] == "-" and word.isupper())
     page = browser.answer(browser.open("/device"), user_code=code)
     browser.answer(page)
     until(lambda: calling.heard("/backchannel_client_notification_endpoint"))
