@@ -18,6 +18,11 @@ def is_green(module: dict[str, Any]) -> bool:
     return module["status"] == "FINISHED" and module["result"] in GREEN
 
 
+def not_run(plan: dict[str, Any]) -> int:
+    """How many modules of the plan have no result yet."""
+    return max(0, int(plan["expected"]) - len(plan["modules"]))
+
+
 def findings(log: Iterable[dict[str, Any]]) -> list[str]:
     """What the suite found, in its own words: condition and message."""
     told = [entry for entry in log if entry.get("result") in TOLD]
@@ -38,7 +43,7 @@ def to_review(log: Iterable[dict[str, Any]]) -> list[str]:
 def load(folder: Path, name: str) -> dict[str, Any]:
     """What is known of a plan already."""
     path = folder / f"{name}.json"
-    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"modules": {}}
+    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"modules": {}, "expected": 0}
     return known
 
 
@@ -63,8 +68,8 @@ def table(folder: Path, names: Iterable[str], version: str) -> str:
         "",
         f"OpenID Foundation conformance suite {version}, run by `conformance/run.py`. Green: finished, not failed.",
         "",
-        "| plan | variant | passed | review | skipped | warning | failed | commit |",
-        "|---|---|---|---|---|---|---|---|",
+        "| plan | variant | passed | review | skipped | warning | failed | not run | commit |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_summary(name, plan) for name, plan in ran.items()),
     ]
     for name, plan in ran.items():
@@ -78,7 +83,7 @@ def _summary(name: str, plan: dict[str, Any]) -> str:
     numbers = " | ".join(str(counted[kind]) for kind in ("PASSED", "REVIEW", "SKIPPED", "WARNING", "FAILED"))
     variant = ", ".join(f"{key}={value}" for key, value in plan.get("variant", {}).items())
     commits = ", ".join(plan.get("commits", ["not noted"]))
-    return f"| {name} | {variant} | {numbers} | {commits} |"
+    return f"| {name} | {variant} | {numbers} | {not_run(plan)} | {commits} |"
 
 
 def _line(module: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
     known = results.load(given.work, plan.name)
     provider.apply(plan)
     made = suite.plan(plan.plan, plan.variant, plan.config)
-    known |= {"variant": plan.variant, "plan": plan.plan}
+    known |= {"variant": plan.variant, "plan": plan.plan, "expected": len(made["modules"])}
     known["commits"] = sorted({*known.get("commits", ()), results.commit()})
     print(f"\n{plan.name}: {len(made['modules'])} modules", flush=True)
     for number, module in enumerate(made["modules"], start=1):
@@ -85,7 +85,8 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
         _picture(suite.log(done["run"]), given.work / "pictures" / plan.name, key)
         told = f"  {'; '.join(done['findings'])[:230]}" if done["findings"] else ""
         print(f"  {done['result']:8} {done['seconds']:4.0f}s {module['testModule']}{told}", flush=True)
-    return all(results.is_green(module) for module in known["modules"].values())
+    is_whole = bool(given.module) or not results.not_run(known)
+    return is_whole and all(results.is_green(module) for module in known["modules"].values())
 
 
 def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider, plan: Plan) -> dict[str, Any]:

@@ -24,18 +24,19 @@ def test_what_failed_or_never_ended_is_not(module: dict[str, Any]) -> None:
     assert not results.is_green(module)
 
 
-def test_a_module_that_never_ended_counts_as_failed_in_the_table(tmp_path: Path) -> None:
+def test_what_never_ended_counts_as_failed_and_what_never_began_is_told(tmp_path: Path) -> None:
     modules = {"001 a": _module("PASSED"), "002 b": _module("PASSED", "WAITING"), "003 c": _module("FAILED")}
-    results.save(tmp_path, "basic", {"modules": modules, "variant": {"response_type": "code"}, "commits": ["abc"]})
+    known = {"modules": modules, "expected": 5, "variant": {"response_type": "code"}, "commits": ["abc"]}
+    results.save(tmp_path, "basic", known)
 
     table = results.table(tmp_path, ["basic", "never-run"], "5.2.4")
 
-    assert "| basic | response_type=code | 1 | 0 | 0 | 0 | 2 | abc |" in table
+    assert "| basic | response_type=code | 1 | 0 | 0 | 0 | 2 | 2 | abc |" in table
     assert "never-run" not in table
 
 
 def test_a_plan_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
-    assert results.load(tmp_path, "basic") == {"modules": {}}
+    assert results.load(tmp_path, "basic") == {"modules": {}, "expected": 0}
     results.save(tmp_path, "basic", {"modules": {"001 a": _module("PASSED")}})
 
     assert results.is_green(results.load(tmp_path, "basic")["modules"]["001 a"])
