@@ -38,6 +38,8 @@ class Profile:
     """Access tokens are bound to a key of the client's: DPoP or its certificate."""
     code_seconds: int | None = None
     """The longest life of a code, whatever the operator set (FAPI 2.0 Security Profile §5.3.2.1)."""
+    binding_message: bool = False
+    """What is asked by CIBA says what it is about: nothing else tells it from a stranger's (FAPI-CIBA §5.2.2)."""
     rotates_refresh_tokens: bool = True
     """FAPI 2.0 Security Profile §5.3.2.1: rotation costs more than it gains where the client proves a key."""
 
@@ -75,6 +77,7 @@ PROFILES = {
         state_hash=True,
         interaction_id=True,
         sender_constrained=True,
+        binding_message=True,
     ),
 }
 """FAPI 2.0 Security Profile and Message Signing (final), FAPI 1.0 Advanced; by the name in `Client.profile`."""

@@ -18,6 +18,7 @@ from .. import audit
 from .. import decoupled
 from .. import id_token
 from .. import outbox
+from .. import profiles
 from .. import request_object as request_objects
 from .. import subjects
 from .. import throttle
@@ -81,6 +82,8 @@ def ask() -> Response:
     if CibaGrant.GRANT_TYPE not in client.grant_types:
         raise UnauthorizedClientError("The client may not use this grant_type.")
     params = request_objects.open_backchannel(form.params, client)
+    if profiles.of(client).binding_message and params.get("binding_message") is None:
+        raise InvalidRequestError("A binding_message is required.")
     account = _person(params, client)
     request = without_browser(params, client, CibaGrant.GRANT_TYPE, subject=subjects.of(account.id, client))
     seconds, notify = _seconds(params), _notify(params, client)

@@ -109,6 +109,28 @@ def test_a_program_of_a_sector_may_name_the_person_by_an_id_token(app: Flask, vi
     assert id_token_claims(token)["sub"] == subjects.of(account.id, client) != account.id
 
 
+def test_a_profile_wants_to_be_told_what_it_is_about(app: Flask) -> None:
+    """FAPI-CIBA §5.2.2; signed as the profile wants it."""
+    keys = {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [KEY.as_dict(private=False)]}}
+    client = a_program(profile="fapi1_advanced", **keys)
+    an_account(EMAIL)
+
+    def asked(number: int, **more: str) -> TestResponse:
+        proof = {"sub": client.client_id, "login_hint": None, "scope": None, "jti": f"proof-{number}"}
+        form = {
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": signed(client, **proof),
+            "request": signed(client, jti=f"request-{number}", **more),
+        }
+        return Browser(app).post("/bc-authorize", data=form)
+
+    without = asked(1)
+
+    assert without.status_code == 400
+    assert without.json == {"error": "invalid_request", "error_description": "A binding_message is required."}
+    assert asked(2, binding_message="W4-SC").status_code == 200
+
+
 def test_nobody_is_flooded_with_mails(app: Flask) -> None:
     """A program asks one person ten times an hour, like every code by mail (decision 23); others are not hindered."""
     a_program()
