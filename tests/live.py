@@ -53,12 +53,14 @@ class Live:
     folder: Path
     environment: dict[str, str]
     people: list[Person] = field(default_factory=list)
+    root: Path = ROOT
+    """The checkout that runs."""
     process: program.Started = field(init=False)
     """The server; it is started last."""
 
     def idp(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line against the same database."""
-        done = program.run(*arguments, environment=self.environment)
+        done = program.run(*arguments, environment=self.environment, root=self.root)
         if check and done.returncode != 0:
             raise AssertionError(f"idp {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
         return done
@@ -108,12 +110,14 @@ class Live:
 
 
 @contextmanager
-def provider(folder: Path, *, workers: int = 2, register: Path = REGISTER, **settings: str) -> Iterator[Live]:
+def provider(
+    folder: Path, *, workers: int = 2, register: Path = REGISTER, root: Path = ROOT, **settings: str
+) -> Iterator[Live]:
     """Migrate, load the register, write the letters' codes, serve; ends with the block."""
     port = free_port()
     issuer = f"http://localhost:{port}"
-    environment = {**os.environ, **_environment(folder, issuer), **settings}
-    live = Live(issuer, folder, environment)
+    environment = {**os.environ, **_environment(folder, issuer), "PYTHONPATH": str(root), **settings}
+    live = Live(issuer, folder, environment, root=root)
     codes = folder / "codes.csv"
     live.idp("migrate")
     live.idp("register", "import", str(register))
@@ -130,7 +134,7 @@ def start_node(live: Live, port: int, *, workers: int = 1, log: Path | None = No
     """Start one more node of this provider on this port."""
     log = log or live.folder / f"node-{port}.log"
     serve = ("serve", "--port", str(port), "--workers", str(workers))
-    process = program.start(*serve, environment=live.environment, output=log)
+    process = program.start(*serve, environment=live.environment, output=log, root=live.root)
     try:
         _wait_until_ready(f"http://127.0.0.1:{port}/health/ready", process, log)
     except BaseException:

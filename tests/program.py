@@ -65,10 +65,10 @@ class Started:
 class _Loaded:
     """The process that has loaded the program and waits for commands."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="idp-program-")
         self.address = f"{self.folder.name}/socket"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(root)}
         command = [sys.executable, __file__, self.address]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         assert self.process.stdout is not None
@@ -87,22 +87,27 @@ class _Loaded:
         return Started(link)
 
 
-_loaded: list[_Loaded] = []
+_loaded: dict[Path, _Loaded] = {}
+"""By the checkout that was loaded."""
 
 
-def start(*arguments: str, environment: dict[str, str], output: Path, errors: Path | None = None) -> Started:
+def start(
+    *arguments: str, environment: dict[str, str], output: Path, errors: Path | None = None, root: Path = ROOT
+) -> Started:
     """Start `idp` with these arguments, in a session of its own; what it prints is added to the file."""
-    if not _loaded:
-        _loaded.append(_Loaded())
+    if root not in _loaded:
+        _loaded[root] = _Loaded(root)
     files = {"output": str(output), "errors": str(errors or output)}
-    return _loaded[0].start({"arguments": arguments, "environment": environment, "folder": os.getcwd(), **files})
+    return _loaded[root].start({"arguments": arguments, "environment": environment, "folder": os.getcwd(), **files})
 
 
-def run(*arguments: str, environment: dict[str, str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, environment: dict[str, str], timeout: float = 120, root: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     """Run `idp` with these arguments to its end."""
     with tempfile.TemporaryDirectory(prefix="idp-run-") as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
-        process = start(*arguments, environment=environment, output=output, errors=errors)
+        process = start(*arguments, environment=environment, output=output, errors=errors, root=root)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
