@@ -70,6 +70,7 @@ def _run(plan: Plan, suite: Suite, provider: Provider, given: argparse.Namespace
     made = suite.plan(plan.plan, plan.variant, plan.config)
     known |= {"variant": plan.variant, "plan": plan.plan, "expected": len(made["modules"])}
     known["commits"] = sorted({*known.get("commits", ()), results.commit()})
+    results.save(given.work, plan.name, known)
     print(f"\n{plan.name}: {len(made['modules'])} modules", flush=True)
     for number, module in enumerate(made["modules"], start=1):
         key = f"{number:03} {module['testModule']}"
