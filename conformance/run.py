@@ -29,8 +29,8 @@ LONGEST = 420
 """Seconds for one module; the slowest wait for codes and requests to expire."""
 ROTATE = "oidcc-server-rotate-keys"
 FORGETS = "user-rejects-authentication"
-AUTOMATED = "CibaApproval"
-TURN = re.compile(rf"TellUserTo|waiting for user to|{AUTOMATED}")
+ASKED = "CallBackchannelAuthenticationEndpoint"
+TURN = re.compile("TellUserTo|waiting for user to|CibaApproval")
 """How the log says that it is the person's turn, at the other device; CIBA modules try other things before."""
 
 
@@ -95,9 +95,10 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
     begun, run, rotated = time.monotonic(), suite.start(made, module), False
     browser = Chromium() if plan.chromium or plan.confirms else None
     visited: set[str] = set()
-    obeyed = 0
+    code: str | None = None
     info: dict[str, Any] = {}
     while time.monotonic() - begun < LONGEST:
+        code = code or provider.mailbox.next_code()  # before the status: what waits now has asked for this code
         info = suite.info(run)
         if info["status"] in ENDED:
             break
@@ -107,10 +108,10 @@ def _module(suite: Suite, made: str, module: dict[str, Any], provider: Provider,
             rotated = True
             suite.go(run)
         if browser and info["status"] == "WAITING":
-            if plan.confirms:
-                obeyed = _obey(suite, run, obeyed, provider, browser)
-            else:
+            if not plan.confirms:
                 _visit(suite, run, visited, browser)
+            elif code and _obey(suite.log(run), code, browser):
+                code = None
         time.sleep(0.4)
     if browser:
         browser.close()
@@ -138,22 +139,14 @@ def _picture(log: list[dict[str, Any]], folder: Path, key: str) -> None:
     browser.close()
 
 
-def _obey(suite: Suite, run: str, obeyed: int, provider: Provider, browser: Chromium) -> int:
-    """What a person does who reads their mails and does as they are told; how often they have done so."""
-    told = _turns(suite, run)
-    if told[obeyed:] and AUTOMATED in told[-1]:  # what the person is to do, if anything, comes right after it
-        time.sleep(1)
-        told = _turns(suite, run)
-    code = provider.mailbox.next_code() if len(told) > obeyed else None
-    if code is None:
-        return obeyed
-    if "Ignore" not in told[-1]:
-        browser.confirm(code, refuse="reject" in told[-1].lower())
-    return len(told)
-
-
-def _turns(suite: Suite, run: str) -> list[str]:
-    return [line for entry in suite.log(run) if TURN.search(line := f"{entry.get('src')} {entry.get('msg')}")]
+def _obey(log: list[dict[str, Any]], code: str, browser: Chromium) -> bool:
+    """What a person does who has the mail with this code and does as they are told; whether it was their turn."""
+    lines = [f"{entry.get('src')} {entry.get('msg')}" for entry in log]
+    asked = max((number for number, line in enumerate(lines) if line.startswith(ASKED)), default=0)
+    told = " ".join(line for line in lines[asked:] if TURN.search(line))
+    if told and "Ignore" not in told:
+        browser.confirm(code, refuse="reject" in told.lower())
+    return bool(told)
 
 
 def _visit(suite: Suite, run: str, visited: set[str], browser: Chromium) -> None:

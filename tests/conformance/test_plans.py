@@ -74,47 +74,53 @@ class _Browser:
         self.confirmed.append((code, refuse))
 
 
-class _Provider:
-    class mailbox:
-        @staticmethod
-        def next_code() -> str:
-            return "BCDF-GHJK"
-
-
-class _Suite:
-    def __init__(self, *lines: tuple[str, str]) -> None:
-        self.lines = lines
-
-    def log(self, _run: str) -> list[dict[str, str]]:
-        return [{"src": src, "msg": msg} for src, msg in self.lines]
+def _log(*lines: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"src": src, "msg": msg} for src, msg in lines]
 
 
 POLLS = ("-START-BLOCK-", "First client: Polling token endpoint waiting for user to authenticate")
 REFUSED_POLLS = ("-START-BLOCK-", "Polling token endpoint waiting for user to reject authentication")
 
 
+ASKS = ("CallBackchannelAuthenticationEndpoint", "HTTP request")
+DO = ("TellUserToDoCIBAAuthentication", "Please authenticate")
+REJECT = ("TellUserToRejectCIBAAuthentication", "Please reject")
+IGNORE = ("TellUserToIgnoreCIBAAuthentication", "Please ignore")
+AUTOMATED = ("CallAutomatedCibaApprovalEndpoint", "If your server supports automated testing")
+TRIES = ("CallTokenEndpoint", "HTTP request")
+
+
 @pytest.mark.parametrize(
     ("lines", "confirmed"),
     [
-        ([POLLS], [("BCDF-GHJK", False)]),
-        ([("TellUserToDoCIBAAuthentication", "Please authenticate")], [("BCDF-GHJK", False)]),
-        ([("TellUserToRejectCIBAAuthentication", "Please reject"), REFUSED_POLLS], [("BCDF-GHJK", True)]),
-        ([("TellUserToIgnoreCIBAAuthentication", "Please ignore")], []),
-        ([("CallAutomatedCibaApprovalEndpoint", "If your server supports")], [("BCDF-GHJK", False)]),
-        ([("CallTokenEndpoint", "not the person's turn")], []),
+        ([ASKS, POLLS], [("BCDF-GHJK", False)]),
+        ([ASKS, TRIES, AUTOMATED, DO], [("BCDF-GHJK", False)]),
+        ([ASKS, AUTOMATED, REJECT, REFUSED_POLLS], [("BCDF-GHJK", True)]),
+        ([ASKS, AUTOMATED], [("BCDF-GHJK", False)]),
+        ([ASKS, REJECT, ASKS, DO], [("BCDF-GHJK", False)]),
     ],
 )
-def test_the_person_allows_refuses_or_does_nothing_as_they_are_told(
-    lines: list[tuple[str, str]], confirmed: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_person_allows_or_refuses_as_they_are_told(lines: list[tuple[str, str]], confirmed: Any) -> None:
     browser = _Browser()
 
-    monkeypatch.setattr(run.time, "sleep", lambda seconds: None)
-    obeyed = run._obey(_Suite(*lines), "a run", 0, _Provider(), browser)
+    assert run._obey(_log(*lines), "BCDF-GHJK", browser)
 
     assert browser.confirmed == confirmed
-    assert run._obey(_Suite(*lines), "a run", obeyed, _Provider(), browser) == obeyed
-    assert browser.confirmed == confirmed
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_their_turn"),
+    [([ASKS, IGNORE], True), ([ASKS, TRIES], False), ([ASKS, AUTOMATED, DO, ASKS, TRIES], False), ([], False)],
+)
+def test_the_person_does_nothing_when_told_so_and_before_their_turn(
+    lines: list[tuple[str, str]], is_their_turn: bool
+) -> None:
+    """What was said of an earlier request, however late it was written, is no turn of the next one."""
+    browser = _Browser()
+
+    assert run._obey(_log(*lines), "BCDF-GHJK", browser) is is_their_turn
+
+    assert browser.confirmed == []
 
 
 def test_what_a_person_should_look_at_is_kept() -> None:
