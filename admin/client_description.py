@@ -85,10 +85,6 @@ class ClientDescription(ClientMetadata):
         """The fields that are columns."""
         return tuple(name for name in cls.model_fields if name not in _NO_COLUMNS)
 
-    def offered_response_types(self, usual: tuple[str, ...]) -> tuple[str, ...]:
-        """What the provider offers such a client; a profile knows its own (`request_rules.response_type`)."""
-        return profiles.of(self).response_types or usual
-
     @field_validator("client_id")
     @classmethod
     def _client_id_is_plain(cls, value: str) -> str:
@@ -148,6 +144,8 @@ class ClientDescription(ClientMetadata):
             alg = getattr(self, name)
             if wanted.algorithms and alg is not None and alg not in wanted.algorithms:
                 yield f"profile {self.profile} needs {name} {' or '.join(wanted.algorithms)}"
+        if wanted.response_types and not set(self.response_types) <= set(wanted.response_types):
+            yield f"profile {self.profile} needs response_types {' or '.join(wanted.response_types)}"
         is_plain = any(uri.startswith("http://") for uri in self.redirect_uris)
         if wanted.algorithms and is_plain and self.application_type != "native":  # FAPI 2.0 Security Profile §5.3.2.2
             yield f"profile {self.profile} needs redirect_uris with https"

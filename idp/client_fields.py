@@ -109,7 +109,3 @@ class ClientFields(BaseModel):
     def column_names(cls) -> tuple[str, ...]:
         """The fields that are columns."""
         return tuple(cls.model_fields)
-
-    def offered_response_types(self, usual: tuple[str, ...]) -> tuple[str, ...]:
-        """What the provider offers such a client, where it offers others the usual ones."""
-        return usual

@@ -201,8 +201,8 @@ def _of_answers(client: ClientFields, policy: Policy) -> Iterator[str]:
         yield "these response types need the grant type implicit (OIDC Registration §2)"
     if not kinds and {"authorization_code", "implicit"} & set(client.grant_types):
         yield "response_types are needed for these grant types (RFC 7591 §2.1)"
-    if not set(client.response_types) <= set(client.offered_response_types(policy.response_types)):
-        yield "implicit and hybrid response types are not offered here"
+    if not set(client.response_types) <= set(policy.response_types):
+        yield "implicit and hybrid response types are not offered here (IDP_IMPLICIT)"
     if kinds and not client.redirect_uris:
         yield "redirect_uris are needed for these response types"
     if kinds and "openid" not in client.scope:

@@ -116,9 +116,10 @@ def response_type(params: Parameters, client: Client) -> str:
     asked = _type_asked(params)
     if asked is None:
         raise InvalidRequestError("The response_type is missing.")
-    if asked not in (profiles.of(client).response_types or offered_response_types()):
+    if asked not in offered_response_types():
         raise UnsupportedResponseTypeError(asked)
-    if asked not in client.response_types or not _has_grants(client, asked):
+    is_below = asked not in (profiles.of(client).response_types or RESPONSE_TYPES)
+    if is_below or asked not in client.response_types or not _has_grants(client, asked):
         raise UnauthorizedClientError("The client may not use this response_type.")
     if "token" in asked.split() and sender_constraint.is_demanded(client):
         raise UnauthorizedClientError("The client may have no access token that is bound to nothing.")

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,6 +26,8 @@ from idp.session import Session
 from keys import algorithms
 
 CALLBACK = "https://rp.example/cb"
+Configure = Callable[..., None]
+"""The fixture `configure`: other settings for one test."""
 SECRET = "s" * 43
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"

@@ -80,13 +80,16 @@ def test_what_does_not_fit_is_said_in_a_sentence(changes: dict[str, Any], reason
         describe({**GOOD, **changes})
 
 
-def test_a_profile_knows_its_own_response_types() -> None:
-    """FAPI 1.0 Advanced answers with `code id_token`, whatever the policy for others."""
+def test_a_profile_has_its_own_response_types_among_those_of_the_provider() -> None:
+    """FAPI 1.0 Advanced may answer with `code id_token`, where the provider offers it at all."""
     hybrid = {"response_types": ["code id_token"], "grant_types": ["authorization_code", "implicit"]}
+    fapi1 = {**GOOD, **FAPI, **hybrid, "profile": "fapi1_advanced"}
 
-    assert describe({**GOOD, **FAPI, **hybrid, "profile": "fapi1_advanced"}).response_types == ("code id_token",)
+    assert describe(fapi1, EVERYTHING).response_types == ("code id_token",)
     with pytest.raises(BadDescription, match="not offered"):
-        describe({**GOOD, **FAPI, **hybrid, "profile": "fapi2"}, EVERYTHING)
+        describe(fapi1)
+    with pytest.raises(BadDescription, match=r"profile fapi2 needs response_types code$"):
+        describe({**fapi1, "profile": "fapi2"}, EVERYTHING)
 
 
 def test_the_policy_of_the_provider_opens_implicit_flows() -> None:

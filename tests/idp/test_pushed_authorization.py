@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from oidc import SECRET
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -192,8 +193,9 @@ def test_a_pushed_request_survives_a_posted_visit(app: Flask, browser: FlaskClie
     assert visit(browser, reference).status_code == 400
 
 
-def test_a_client_of_fapi_1_that_pushes_needs_pkce(app: Flask, browser: FlaskClient) -> None:
+def test_a_client_of_fapi_1_that_pushes_needs_pkce(app: Flask, browser: FlaskClient, configure: Configure) -> None:
     """FAPI 1.0 Advanced §5.2.2-18; one that sends its request by value is tied by the ID token's hashes."""
+    configure(implicit=True)
     key = algorithms.generate("ES256")
     client = a_client(
         profile="fapi1_advanced",

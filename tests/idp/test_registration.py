@@ -1,7 +1,6 @@
 """Clients that register, read, change and remove themselves (RFC 7591, RFC 7592)."""
 
 import json
-from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -18,6 +17,7 @@ from joserfc.jwk import OKPKey
 from listener import Listener
 from listener import certificate
 from listener import listener
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -53,17 +53,6 @@ IMPLICIT = {"grant_types": ["authorization_code", "implicit"]}
 PUBLIC = algorithms.generate("ES256").as_dict(private=False)
 ISSUER = "https://statements.example"
 ISSUER_KEY = ECKey.generate_key("P-256")
-Configure = Callable[..., None]
-
-
-@pytest.fixture
-def configure(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    parts = app.extensions["idp"]
-
-    def so(**settings: Any) -> None:
-        monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=settings))
-
-    return so
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from oidc import CALLBACK
 from oidc import CHALLENGE
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -202,9 +203,10 @@ def test_where_the_client_must_sign_nothing_beside_the_object_counts(app: Flask,
     ],
 )
 def test_a_security_profile_bounds_the_life_of_an_object(
-    app: Flask, browser: FlaskClient, changes: dict[str, Any], error: str | None
+    app: Flask, browser: FlaskClient, configure: Configure, changes: dict[str, Any], error: str | None
 ) -> None:
     """FAPI 1.0 Advanced §5.2.2-13…-17."""
+    configure(implicit=True)
     client = a_signer(
         profile="fapi1_advanced",
         response_types=["code id_token"],
@@ -219,8 +221,9 @@ def test_a_security_profile_bounds_the_life_of_an_object(
     assert given.get("error") == error
 
 
-def test_a_client_of_fapi_1_gets_a_hash_of_its_state(app: Flask, browser: FlaskClient) -> None:
-    """FAPI 1.0 Advanced §5.1.1; it may use this type whatever the policy for implicit flows is."""
+def test_a_client_of_fapi_1_gets_a_hash_of_its_state(app: Flask, browser: FlaskClient, configure: Configure) -> None:
+    """FAPI 1.0 Advanced §5.1.1."""
+    configure(implicit=True)
     client = a_signer(
         profile="fapi1_advanced",
         response_types=["code id_token"],
@@ -235,6 +238,33 @@ def test_a_client_of_fapi_1_gets_a_hash_of_its_state(app: Flask, browser: FlaskC
     assert stated
     assert stated["s_hash"] == algorithms.left_half_hash("inner", "ES256")
     assert stated["c_hash"] == algorithms.left_half_hash(given["code"], "ES256")
+
+
+def test_a_client_of_fapi_1_answers_to_the_policy_for_hybrid_flows(app: Flask, browser: FlaskClient) -> None:
+    """Discovery names what is offered, to everybody; such a client has signed answers, too (§5.2.2-2)."""
+    types = ["code", "code id_token"]
+    client = a_signer(profile="fapi1_advanced", response_types=types, grant_types=["authorization_code", "implicit"])
+    sign_in(browser, an_account())
+
+    told = browser.get("/.well-known/openid-configuration").json["response_types_supported"]
+    hybrid = send(browser, client, signed(client, response_type="code id_token"), response_type="code id_token")
+    signed_answer = send(browser, client, signed(client, response_mode="jwt"))
+
+    assert told == ["code"]
+    assert answer(hybrid)["error"] == "unsupported_response_type"
+    assert "code" in provider.keys.verify(answer(signed_answer)["response"], typ=["JWT"])
+
+
+def test_a_profile_has_fewer_types_than_are_offered(app: Flask, browser: FlaskClient, configure: Configure) -> None:
+    """Also a client that came into the table by another way than `idp clients`."""
+    configure(implicit=True)
+    types = ["code", "code id_token token"]
+    client = a_signer(profile="fapi1_advanced", response_types=types, grant_types=["authorization_code", "implicit"])
+    change(client, dpop_bound_access_tokens=False)
+    sign_in(browser, an_account())
+    asked = {"response_type": "code id_token token"}
+
+    assert answer(send(browser, client, signed(client, **asked), **asked))["error"] == "unauthorized_client"
 
 
 def test_a_client_of_fapi_1_always_sends_a_nonce(app: Flask, browser: FlaskClient) -> None:
@@ -501,8 +531,9 @@ def test_only_the_registered_encryption_counts_where_there_is_one(app: Flask, br
     assert "code" in answer(send(browser, client, signed(client)))
 
 
-def test_a_profile_judges_what_is_inside(app: Flask, browser: FlaskClient) -> None:
+def test_a_profile_judges_what_is_inside(app: Flask, browser: FlaskClient, configure: Configure) -> None:
     """FAPI 1.0 Advanced §8.6: PS256 or ES256 inside, a life of an hour, encrypted or not."""
+    configure(implicit=True)
     values = {"response_types": ["code id_token"], "grant_types": ["authorization_code", "implicit"]}
     client = a_signer(profile="fapi1_advanced", **values)
     sign_in(browser, an_account())
