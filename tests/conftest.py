@@ -5,6 +5,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -17,6 +18,7 @@ from application import empty
 from application import make_app
 from live import Live
 from live import provider as running_provider
+from oidc import Configure
 from playwright.sync_api import Browser
 from playwright.sync_api import sync_playwright
 
@@ -113,6 +115,17 @@ def app(backend: str, apps: Callable[[str], Flask]) -> Iterator[Flask]:
         empty(app)
         yield app
         db.session.remove()
+
+
+@pytest.fixture
+def configure(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Other settings for one test, by their names."""
+    parts = app.extensions["idp"]
+
+    def so(**settings: Any) -> None:
+        monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=settings))
+
+    return so
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from oidc import Configure
 from oidc import a_client
 from oidc import request_of
 from visitor import Page
@@ -38,9 +39,8 @@ def image_sources(page: Page) -> str:
 
 
 @pytest.fixture
-def conformance(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"profile": "conformance"}))
+def conformance(app: Flask, configure: Configure) -> None:
+    configure(profile="conformance")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -11,6 +11,7 @@ from application import make_app
 from flask import Flask
 from oidc import CALLBACK
 from oidc import EVERY_SCOPE
+from oidc import Configure
 from oidc import a_client
 from oidc import answer as answer_of
 from oidc import basic
@@ -85,7 +86,7 @@ def test_no_value_is_shown_that_is_not_sent(visitor: Visitor) -> None:
 
 
 @pytest.fixture
-def paying(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Client:
+def paying(app: Flask, configure: Configure) -> Client:
     """Another party's application that may ask for payments."""
     described = DetailsType(
         type="payment",
@@ -96,9 +97,7 @@ def paying(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Client:
             "monthly": {"de": "Monatlich", "fr": "Mensuel", "it": "Mensile", "en": "Monthly"},
         },
     )
-    parts = app.extensions["idp"]
-    changed = parts.settings.model_copy(update={"authorization_details_types": (described,)})
-    monkeypatch.setattr(parts, "settings", changed)
+    configure(authorization_details_types=(described,))
     return a_client("stranger", first_party=False, authorization_details_types=["payment"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
@@ -264,15 +265,11 @@ def test_consent_is_asked_also_for_an_application_of_the_fund(app: Flask, visito
     assert client.client_name["en"] in page.text
 
 
-def test_everything_that_would_be_allowed_is_shown(
-    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_everything_that_would_be_allowed_is_shown(app: Flask, visitor: Visitor, configure: Configure) -> None:
     """The page is all that stands between a person and a stranger's code: for an application of the fund, too."""
     words = {language: f"{language}: change benefits" for language in ("de", "fr", "it", "en")}
     described = ProtectedResource(uri="https://api.fund.example", scopes=("change", "bare"), words={"change": words})
-    parts = app.extensions["idp"]
-    policy = {"resources": (described,), "authorization_details_types": (DetailsType(type="iban_change"),)}
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=policy))
+    configure(resources=(described,), authorization_details_types=(DetailsType(type="iban_change"),))
     a_device(first_party=True, scope=["openid", "change", "bare"], authorization_details_types=["iban_change"])
     begun = begin(Browser(app), scope="openid change bare")
     sign_in(visitor.browser, an_account())

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from oidc import Configure
 from werkzeug.test import TestResponse
 
 from idp.db import db
@@ -20,17 +19,6 @@ def app(app: Flask) -> Flask:
         provider.keys.ensure()
     provider.store.born()  # before any assertion of a test is made: older ones are refused (decision 3)
     return app
-
-
-@pytest.fixture
-def configure(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """Other settings for one test, by their names."""
-    parts = app.extensions["idp"]
-
-    def so(**settings: Any) -> None:
-        monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=settings))
-
-    return so
 
 
 class Browser(FlaskClient):

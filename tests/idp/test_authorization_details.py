@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -47,9 +48,8 @@ PAYMENT = {"type": "payment", "amount": {"value": "120.50", "currency": "CHF"}, 
 
 
 @pytest.fixture
-def client(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Client:
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"authorization_details_types": TYPES}))
+def client(app: Flask, configure: Configure) -> Client:
+    configure(authorization_details_types=TYPES)
     return a_client(first_party=False, authorization_details_types=["payment", "reading"])
 
 

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from listener import Listener
 from listener import certificate
 from listener import listener
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import change
@@ -43,10 +44,8 @@ EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @pytest.fixture
-def permitted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = app.extensions["idp"]
-    permitted = {"fetch_private_hosts": ("localhost",), "fetch_ca_file": certificate()}
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=permitted))
+def permitted(app: Flask, configure: Configure) -> None:
+    configure(fetch_private_hosts=("localhost",), fetch_ca_file=certificate())
 
 
 @pytest.fixture
@@ -238,10 +237,9 @@ def test_a_session_that_ended_by_itself_is_forgotten(app: Flask, browser: FlaskC
 
 
 def test_nothing_is_remembered_where_the_operator_says_no(
-    app: Flask, browser: FlaskClient, rp: Listener, monkeypatch: pytest.MonkeyPatch
+    app: Flask, browser: FlaskClient, rp: Listener, configure: Configure
 ) -> None:
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"backchannel_logout": False}))
+    configure(backchannel_logout=False)
     remember(sign_in(browser, an_account()), a_told_client(rp))
 
     assert db.session.scalar(select(SignedInClient.sid)) is None

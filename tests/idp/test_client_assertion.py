@@ -15,6 +15,7 @@ from joserfc.jwk import OctKey
 from oidc import CALLBACK
 from oidc import SECRET
 from oidc import VERIFIER
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
@@ -284,11 +285,10 @@ def test_nothing_is_fetched_for_a_client_that_cannot_prove_itself_so(
 
 @pytest.mark.parametrize(("seconds", "is_right"), [(59, True), (62, False)])
 def test_a_code_of_fapi_2_never_lives_longer_than_a_minute(
-    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch, seconds: int, is_right: bool
+    app: Flask, browser: FlaskClient, configure: Configure, seconds: int, is_right: bool
 ) -> None:
     """FAPI 2.0 Security Profile §5.3.2.1, whatever the operator set for others."""
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"code_seconds": 600}))
+    configure(code_seconds=600)
     client = a_client()
     sign_in(browser, an_account())
     code = code_for(browser, client)

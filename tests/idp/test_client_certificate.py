@@ -3,7 +3,6 @@
 import base64
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import ip_address
@@ -20,6 +19,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey
 from oidc import CALLBACK
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
@@ -83,20 +83,9 @@ def shown(each: x509.Certificate = OURS, verified: str = "SUCCESS") -> dict[str,
 
 
 @pytest.fixture
-def set_(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Change settings for one test."""
-    parts = app.extensions["idp"]
-
-    def change_settings(**values: Any) -> None:
-        monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=values))
-
-    return change_settings
-
-
-@pytest.fixture
-def proxy(set_: Callable[..., None]) -> None:
+def proxy(configure: Configure) -> None:
     """A proxy in front that passes certificates on."""
-    set_(client_certificate_header="X-Client-Cert", client_certificate_verified_header="X-Client-Verify")
+    configure(client_certificate_header="X-Client-Cert", client_certificate_verified_header="X-Client-Verify")
 
 
 def ask(browser: FlaskClient, headers: dict[str, str], **form: str) -> TestResponse:
@@ -267,8 +256,8 @@ def test_only_a_verified_chain_counts(browser: FlaskClient, proxy: None, verifie
     assert not is_proven(ask(browser, headers))
 
 
-def test_a_proxy_that_says_nothing_verifies_nothing(browser: FlaskClient, set_: Callable[..., None]) -> None:
-    set_(client_certificate_header="X-Client-Cert")
+def test_a_proxy_that_says_nothing_verifies_nothing(browser: FlaskClient, configure: Configure) -> None:
+    configure(client_certificate_header="X-Client-Cert")
     a_client(**PKI)
 
     assert not is_proven(ask(browser, shown()))
@@ -480,9 +469,9 @@ def test_discovery_is_silent_without_a_proxy(browser: FlaskClient) -> None:
     )
 
 
-def test_discovery_names_ways_and_addresses(browser: FlaskClient, proxy: None, set_: Callable[..., None]) -> None:
+def test_discovery_names_ways_and_addresses(browser: FlaskClient, proxy: None, configure: Configure) -> None:
     """RFC 8705 §3.3, §5"""
-    set_(mtls_base="https://mtls.example.ch")
+    configure(mtls_base="https://mtls.example.ch")
 
     document = told(browser)
 
@@ -492,16 +481,16 @@ def test_discovery_names_ways_and_addresses(browser: FlaskClient, proxy: None, s
     assert {"tls_client_auth", "self_signed_tls_client_auth"} <= set(document["token_endpoint_auth_methods_supported"])
 
 
-def test_without_verification_only_self_signed_is_offered(browser: FlaskClient, set_: Callable[..., None]) -> None:
-    set_(client_certificate_header="X-Client-Cert")
+def test_without_verification_only_self_signed_is_offered(browser: FlaskClient, configure: Configure) -> None:
+    configure(client_certificate_header="X-Client-Cert")
 
     assert "self_signed_tls_client_auth" in told(browser)["token_endpoint_auth_methods_supported"]
     assert "tls_client_auth" not in told(browser)["token_endpoint_auth_methods_supported"]
 
 
-def test_a_proof_may_name_the_other_address(browser: FlaskClient, proxy: None, set_: Callable[..., None]) -> None:
+def test_a_proof_may_name_the_other_address(browser: FlaskClient, proxy: None, configure: Configure) -> None:
     """RFC 8705 §5: the endpoint has two addresses."""
-    set_(mtls_base="https://mtls.example.ch")
+    configure(mtls_base="https://mtls.example.ch")
     sign_in(browser, an_account())
     client = a_client(**PKI)
 

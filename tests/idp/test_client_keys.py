@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey
 from listener import Listener
 from listener import certificate
 from listener import listener
+from oidc import Configure
 from oidc import a_client
 from oidc import is_error
 
@@ -35,10 +36,9 @@ OLD, NEW = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
 
 
 @pytest.fixture
-def server(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+def server(app: Flask, configure: Configure) -> Iterator[Listener]:
     parts = app.extensions["idp"]
-    permitted = {"fetch_private_hosts": ("localhost",), "fetch_ca_file": certificate()}
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=permitted))
+    configure(fetch_private_hosts=("localhost",), fetch_ca_file=certificate())
     parts.store.born()  # a store just emptied refuses assertions from before (decision 3)
     with listener() as server:
         publish(server, {"old": OLD})

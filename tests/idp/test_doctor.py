@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from oidc import Configure
 from rich.console import Console
 from sqlalchemy import func
 from sqlalchemy import select
@@ -111,10 +112,8 @@ def test_a_channel_that_is_not_reached_says_which_settings_to_look_at(
     assert "IDP_SMTP_HOST" in found.remedy
 
 
-def test_sms_that_are_not_set_up_are_no_fault_of_the_mail(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = app.extensions["idp"]
-    changed = parts.settings.model_copy(update={"sms_channel": "sms_http", "sms_gateway": "ecall"})
-    monkeypatch.setattr(parts, "settings", changed)
+def test_sms_that_are_not_set_up_are_no_fault_of_the_mail(app: Flask, configure: Configure) -> None:
+    configure(sms_channel="sms_http", sms_gateway="ecall")
 
     assert (finding(app, "mail").state, finding(app, "SMS").state) == ("good", "bad")
     assert "IDP_SMS_USERNAME" in finding(app, "SMS").remedy
@@ -169,10 +168,8 @@ def test_keys_that_are_missing_or_overdue_are_bad(app: Flask, monkeypatch: pytes
     assert "overdue" in finding(app, "keys").text
 
 
-def test_an_https_issuer_without_a_trusted_proxy_is_a_warning(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = app.extensions["idp"]
-    changed = parts.settings.model_copy(update={"issuer": "https://localhost"})
-    monkeypatch.setattr(parts, "settings", changed)
+def test_an_https_issuer_without_a_trusted_proxy_is_a_warning(app: Flask, configure: Configure) -> None:
+    configure(issuer="https://localhost")
 
     assert "IDP_TRUSTED_PROXIES" in finding(app, "issuer").remedy
 

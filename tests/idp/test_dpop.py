@@ -16,6 +16,7 @@ from joserfc.jwk import OKPKey
 from joserfc.jwk import RSAKey
 from oidc import CALLBACK
 from oidc import VERIFIER
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -59,10 +60,9 @@ def client(app: Flask, browser: FlaskClient) -> Client:
 
 
 @pytest.fixture
-def nonces(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def nonces(app: Flask, configure: Configure) -> None:
     """The policy that demands nonces."""
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"dpop_nonce": True}))
+    configure(dpop_nonce=True)
 
 
 def ask(browser: FlaskClient, proof: str | None = None, *more: tuple[str, str]) -> TestResponse:

@@ -10,6 +10,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.jwk import OKPKey
 from joserfc.jwk import RSAKey
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -193,11 +194,10 @@ def test_who_cannot_prove_who_it_is_gets_no_signature(app: Flask, browser: Flask
 
 
 def test_a_client_without_a_key_is_told_so_where_it_is_answered(
-    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    app: Flask, browser: FlaskClient, configure: Configure
 ) -> None:
     """RFC 6749 §4.1.2.1: the person is not left in front of an error for programs."""
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"implicit": True}))
+    configure(implicit=True)
     client = a_client(
         id_token_encrypted_response_alg="RSA-OAEP-256",
         response_types=["code id_token"],

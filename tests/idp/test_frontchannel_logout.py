@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import change
@@ -126,11 +127,8 @@ def test_without_such_applications_the_browser_goes_on_at_once(browser: FlaskCli
     assert logout(browser, client, post_logout_redirect_uri=BACK).headers["Location"] == BACK
 
 
-def test_an_operator_can_do_without(
-    app: Flask, browser: FlaskClient, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"frontchannel_logout": False}))
+def test_an_operator_can_do_without(app: Flask, browser: FlaskClient, client: Client, configure: Configure) -> None:
+    configure(frontchannel_logout=False)
     sign_in(browser, an_account())
 
     assert logout(browser, client, post_logout_redirect_uri=BACK).status_code == 303

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from joserfc.errors import JoseError
 from oidc import CALLBACK
 from oidc import CHALLENGE
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
@@ -352,10 +353,11 @@ def test_registrations(
 
 
 @pytest.fixture
-def registered(app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def registered(
+    app: Flask, browser: FlaskClient, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
     """A client that has registered itself, at a provider where anybody may, any number of times."""
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"registration": "open"}))
+    configure(registration="open")
     monkeypatch.setattr(throttle, "per_address", lambda *_: None)
     made = browser.post("/register", json={"redirect_uris": [CALLBACK]})
     assert made.status_code == 201, made.text

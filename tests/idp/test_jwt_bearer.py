@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
@@ -41,15 +42,12 @@ TRUSTED = AssertionIssuer(
 
 
 @pytest.fixture
-def trust(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def trust(configure: Configure) -> Callable[..., None]:
     """Say whom the operator trusts."""
-    parts = app.extensions["idp"]
     resource = ProtectedResource(uri=API, scopes=("benefits.read", "benefits.write"))
 
     def trust_issuer(issuer: AssertionIssuer = TRUSTED) -> None:
-        known = {STAFF: issuer}
-        changed = parts.settings.model_copy(update={"assertion_issuers": known, "resources": (resource,)})
-        monkeypatch.setattr(parts, "settings", changed)
+        configure(assertion_issuers={STAFF: issuer}, resources=(resource,))
 
     return trust_issuer
 

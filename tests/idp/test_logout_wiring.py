@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from listener import Listener
 from listener import certificate
 from listener import listener
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -20,10 +21,8 @@ from idp.sender import Sender
 
 
 @pytest.fixture
-def rp(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    parts = app.extensions["idp"]
-    given = {"fetch_private_hosts": ("localhost",), "fetch_ca_file": certificate(), "session_management": True}
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=given))
+def rp(app: Flask, configure: Configure) -> Iterator[Listener]:
+    configure(fetch_private_hosts=("localhost",), fetch_ca_file=certificate(), session_management=True)
     with listener() as server:
         yield server
 

@@ -25,7 +25,6 @@ from idp.one_time_codes import CodeSpent
 from idp.one_time_codes import CodeWrong
 from idp.one_time_codes import SendLimit
 from idp.one_time_codes import Wait
-from idp.provider import provider
 from idp.throttle import Paused
 
 PHONE = "+41791234567"
@@ -337,9 +336,8 @@ def test_people_who_do_not_exist_share_no_limit(app, clock):
         send(PASSWORD_RESET, holder=f"i{number}", target="nobody@invalid.invalid", person=f"name:{number}")
 
 
-def test_the_daily_budget_stops_sms_and_not_mails(app, clock, monkeypatch):
-    settings = provider.settings.model_copy(update={"sms_daily_budget": 3})
-    monkeypatch.setattr(app.extensions["idp"], "settings", settings)
+def test_the_daily_budget_stops_sms_and_not_mails(app, clock, configure):
+    configure(sms_daily_budget=3)
     first = now()
     for number in range(3):
         send(holder=f"i{number}", target=f"+4179000000{number}", person=f"account:{number}")

@@ -211,10 +211,9 @@ def test_an_sms_is_the_instructions_text_and_the_line_for_telephones(app):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_sms_fits_into_one_in_every_language(app, monkeypatch, language):
+def test_an_sms_fits_into_one_in_every_language(app, configure, language):
     """Pages.md 2.4, with the fund's own host."""
-    with_host = provider.settings.model_copy(update={"issuer": "https://login.valora-pensionskasse.com"})
-    monkeypatch.setattr(app.extensions["idp"], "settings", with_host)
+    configure(issuer="https://login.valora-pensionskasse.com")
 
     write_sms(language=language)
 
@@ -614,10 +613,9 @@ def test_a_message_on_the_development_page_is_text_and_not_markup(app, browser):
 
 
 @pytest.mark.parametrize("path", ["/dev/outbox", "/dev/outbox.json"])
-def test_nobody_reads_the_outbox_outside_development(app, browser, monkeypatch, path):
+def test_nobody_reads_the_outbox_outside_development(app, browser, configure, path):
     write_sms()
-    settings = provider.settings.model_copy(update={"environment": "production"})
-    monkeypatch.setattr(app.extensions["idp"], "settings", settings)
+    configure(environment="production")
 
     answer = browser.get(path)
 

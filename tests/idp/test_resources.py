@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -54,21 +55,19 @@ READING = {"type": "reading", "actions": ["list"]}
 
 
 @pytest.fixture
-def set_(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Describe resources for one test."""
-    parts = app.extensions["idp"]
+def describe(configure: Configure) -> Callable[..., None]:
+    """The resources of one test, and other settings."""
 
-    def change_settings(*described: dict[str, Any], **values: Any) -> None:
-        known = tuple(ProtectedResource(**each) for each in described)
-        monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"resources": known, **values}))
+    def so(*described: dict[str, Any], **settings: Any) -> None:
+        configure(resources=tuple(ProtectedResource(**each) for each in described), **settings)
 
-    return change_settings
+    return so
 
 
 @pytest.fixture
-def client(browser: FlaskClient, set_: Callable[..., None]) -> Client:
+def client(browser: FlaskClient, describe: Callable[..., None]) -> Client:
     """A client for three resources of which the operator has described two."""
-    set_(
+    describe(
         {"uri": API, "scopes": ["benefits.read"], "access_token_format": "jwt", "seconds": 120},
         {"uri": FILES, "scopes": ["files.write", "email"]},
     )
@@ -239,9 +238,9 @@ def test_a_signed_token_must_be_whole(browser: FlaskClient, client: Client, chan
     assert userinfo(browser, change_(token)).status_code == 401
 
 
-def test_a_scope_about_people_makes_nobody_an_audience(browser: FlaskClient, set_: Callable[..., None]) -> None:
+def test_a_scope_about_people_makes_nobody_an_audience(browser: FlaskClient, describe: Callable[..., None]) -> None:
     """A resource that understands `email` hears of no token that was not asked for it by name."""
-    set_({"uri": FILES, "scopes": ["email"], "introspection_client": "files"})
+    describe({"uri": FILES, "scopes": ["email"], "introspection_client": "files"})
     sign_in(browser, an_account())
     a_client("files")
     token = tokens_for(browser, a_client(), scope="openid email")["access_token"]
@@ -274,9 +273,9 @@ def introspect(browser: FlaskClient, token: str, client_id: str = "portal") -> T
     return browser.post("/introspect", data={"token": token}, headers=basic(client_id))
 
 
-def test_a_resource_may_ask_about_its_tokens_only(browser: FlaskClient, set_: Callable[..., None]) -> None:
+def test_a_resource_may_ask_about_its_tokens_only(browser: FlaskClient, describe: Callable[..., None]) -> None:
     """RFC 7662 §4; CVE-2026-37979: not about those of others."""
-    set_({"uri": API, "scopes": ["benefits.read"], "introspection_client": "api"}, {"uri": FILES})
+    describe({"uri": API, "scopes": ["benefits.read"], "introspection_client": "api"}, {"uri": FILES})
     sign_in(browser, an_account())
     client = a_client(resources=[API, FILES], scope=SCOPE.split())
     a_client("api")
@@ -358,10 +357,12 @@ def test_details_without_words_are_for_applications_of_the_fund(browser: FlaskCl
     assert given["error"] == "invalid_authorization_details"
 
 
-def test_discovery_names_the_types(browser: FlaskClient, set_: Callable[..., None]) -> None:
+def test_discovery_names_the_types(browser: FlaskClient, describe: Callable[..., None]) -> None:
     """RFC 9396 §10"""
     before = browser.get("/.well-known/openid-configuration").json
-    set_({"uri": API, "scopes": ["benefits.read", "email"]}, authorization_details_types=(DetailsType(type="payment"),))
+    describe(
+        {"uri": API, "scopes": ["benefits.read", "email"]}, authorization_details_types=(DetailsType(type="payment"),)
+    )
 
     document = browser.get("/.well-known/openid-configuration").json
 
@@ -464,9 +465,9 @@ def challenge(response: TestResponse) -> str:
     return next(each for each in response.headers.getlist("WWW-Authenticate") if "error=" in each)
 
 
-def test_a_resource_asks_for_a_recent_sign_in(browser: FlaskClient, set_: Callable[..., None]) -> None:
+def test_a_resource_asks_for_a_recent_sign_in(browser: FlaskClient, describe: Callable[..., None]) -> None:
     """RFC 9470 §3"""
-    set_({"uri": USERINFO, "max_age": 60})
+    describe({"uri": USERINFO, "max_age": 60})
     sign_in(browser, an_account())
     token = tokens_for(browser, a_client())["access_token"]
     assert userinfo(browser, token).status_code == 200
@@ -483,13 +484,13 @@ def test_a_resource_asks_for_a_recent_sign_in(browser: FlaskClient, set_: Callab
 
 
 @pytest.mark.parametrize("by", ["resource", "client"])
-def test_a_resource_asks_for_a_stronger_sign_in(browser: FlaskClient, set_: Callable[..., None], by: str) -> None:
+def test_a_resource_asks_for_a_stronger_sign_in(browser: FlaskClient, describe: Callable[..., None], by: str) -> None:
     """RFC 9470 §3; the client's minimum counts for tokens that are out already, too."""
     sign_in(browser, an_account())
     client = a_client()
     token = tokens_for(browser, client)["access_token"]
     if by == "resource":
-        set_({"uri": USERINFO, "acr": assurance.PHISHING_RESISTANT})
+        describe({"uri": USERINFO, "acr": assurance.PHISHING_RESISTANT})
     else:
         change(client, minimum_acr=assurance.PHISHING_RESISTANT)
 
@@ -500,9 +501,9 @@ def test_a_resource_asks_for_a_stronger_sign_in(browser: FlaskClient, set_: Call
     assert "max_age" not in challenge(response)
 
 
-def test_what_was_reached_counts_and_not_what_was_named(browser: FlaskClient, set_: Callable[..., None]) -> None:
+def test_what_was_reached_counts_and_not_what_was_named(browser: FlaskClient, describe: Callable[..., None]) -> None:
     """A client that asked for less is told less; its person has done more."""
-    set_({"uri": USERINFO, "acr": assurance.TWO_FACTOR})
+    describe({"uri": USERINFO, "acr": assurance.TWO_FACTOR})
     sign_in(browser, an_account())
     body = tokens_for(browser, a_client(), acr_values=assurance.PASSWORD)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import answer
@@ -32,9 +33,8 @@ def half(value: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def with_implicit(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"implicit": True}))
+def with_implicit(app: Flask, configure: Configure) -> None:
+    configure(implicit=True)
 
 
 def a_client_of(*types: str, **values: Any) -> Client:

@@ -18,6 +18,7 @@ import program
 import pytest
 import requests
 from flask import Flask
+from oidc import Configure
 from services import free_port
 from sqlalchemy import select
 
@@ -94,10 +95,9 @@ def test_a_free_port_is_taken_at_once_after_an_end() -> None:
     serve.check_port("127.0.0.1", port)
 
 
-def test_it_refuses_debugging_in_production(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = app.extensions["idp"]
+def test_it_refuses_debugging_in_production(app: Flask, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "debug", True)
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"environment": "production"}))
+    configure(environment="production")
 
     with pytest.raises(CannotServe, match="FLASK_DEBUG"):
         serve.check(app)

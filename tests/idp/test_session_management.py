@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask import Response
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import an_account
 from oidc import sign_in
 
@@ -18,9 +19,8 @@ CALLBACK = "https://rp.example/cb"
 
 
 @pytest.fixture
-def watched(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"session_management": True}))
+def watched(app: Flask, configure: Configure) -> Flask:
+    configure(session_management=True)
     return app
 
 
@@ -89,12 +89,9 @@ def test_it_changes_with_the_session_and_tells_nothing_of_it(watched: Flask, ses
     assert session.sid not in first
 
 
-def test_over_tls_it_is_read_in_frames_of_other_sites(
-    watched: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_tls_it_is_read_in_frames_of_other_sites(watched: Flask, session: Session, configure: Configure) -> None:
     """Decision 10: by script, without any right"""
-    parts = watched.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"issuer": "https://login.fund.example"}))
+    configure(issuer="https://login.fund.example")
 
     set_cookie = state_of(watched, session)[1]
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 import time_machine
 from flask import Flask
+from oidc import Configure
 from structlog.testing import capture_logs
 
 from idp import spraying
@@ -114,10 +115,8 @@ def test_so_does_who_takes_a_minute_for_each_try(app: Flask) -> None:
     assert called_after == spraying.DAILY * provider.settings.alert_wrong_passwords
 
 
-def test_the_official_suite_is_one_address(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        app.extensions["idp"], "settings", provider.settings.model_copy(update={"profile": "conformance"})
-    )
+def test_the_official_suite_is_one_address(app: Flask, configure: Configure) -> None:
+    configure(profile="conformance")
     wrong(app, "192.0.2.1", spraying.NEIGHBOURHOOD_TRIES + 1)
 
     assert not is_refused(app, "192.0.2.1")

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
@@ -47,14 +48,13 @@ def account(browser: FlaskClient) -> Account:
 
 
 @pytest.fixture
-def portal(app: Flask, monkeypatch: pytest.MonkeyPatch, account: Account) -> Client:
+def portal(app: Flask, configure: Configure, account: Account) -> Client:
     """The application that people use; what it calls is described by the operator."""
     described = (
         ProtectedResource(uri=API, scopes=("benefits.read",), introspection_client="api", seconds=100),
         ProtectedResource(uri=FILES, scopes=("files.read", "files.write"), introspection_client="files"),
     )
-    parts = app.extensions["idp"]
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"resources": described}))
+    configure(resources=described)
     return a_client(scope=SCOPE.split(), resources=[API, FILES])
 
 

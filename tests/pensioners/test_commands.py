@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from click.testing import Result
 from flask import Flask
+from oidc import Configure
 
 from idp.db import db
 from pensioners.commands import register
@@ -169,12 +170,10 @@ def test_letters_that_could_not_come_back_are_not_written(
     load: Callable[..., Any],
     persons: Callable[..., Row],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    configure: Configure,
 ) -> None:
     load(persons(1))
-    parts = app.extensions["idp"]
-    people = parts.settings.model_copy(update={"issuer": "https://login.fund.example"})
-    monkeypatch.setattr(parts, "settings", people)
+    configure(issuer="https://login.fund.example")
     command = ("codes", "issue", "--campaign", "autumn", "--output", tmp_path / "codes.csv")
 
     refused = idp_register(*command, "--letters", tmp_path / "letters.pdf")

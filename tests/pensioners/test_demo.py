@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from oidc import Configure
 
 from idp.db import db
 from idp.db import transaction
@@ -99,9 +100,8 @@ def test_letters_that_somebody_printed_stay_valid(tmp_path: Path) -> None:
     assert db.session.query(ActivationCode).filter_by(campaign="by hand", replaced_at=None).count() > 50
 
 
-def test_it_is_refused_in_production(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    provider = app.extensions["idp"]
-    monkeypatch.setattr(provider, "settings", provider.settings.model_copy(update={"environment": "production"}))
+def test_it_is_refused_in_production(app: Flask, tmp_path: Path, configure: Configure) -> None:
+    configure(environment="production")
 
     with pytest.raises(RuntimeError):
         demo.load_demo(tmp_path)

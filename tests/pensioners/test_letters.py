@@ -15,6 +15,7 @@ import segno
 import services
 import time_machine
 from flask import Flask
+from oidc import Configure
 
 from idp.audience import Audience
 from pensioners import letters
@@ -78,13 +79,6 @@ def write(tmp_path: Path) -> Callable[..., list[Path]]:
             return list(files.publish())
 
     return write
-
-
-@pytest.fixture
-def settings_with(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Changes settings for one test."""
-    parts = app.extensions["idp"]
-    return lambda **changed: monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update=changed))
 
 
 def tool(name: str, *arguments: object) -> str:
@@ -300,10 +294,10 @@ def test_a_new_file_begins_after_so_many_pages(
 @pytest.mark.parametrize("window", ["right", "left"])
 @pytest.mark.parametrize("language", ["fr", "de", "it", "en"])
 def test_people_of_eighty_can_read_it(
-    write: Callable[..., list[Path]], settings_with: Callable[..., None], language: str, window: str
+    write: Callable[..., list[Path]], configure: Configure, language: str, window: str
 ) -> None:
     """12 points, 11 in the frame of the code; only the sender's line, which the post reads, is smaller."""
-    settings_with(letter_sender=dict.fromkeys(FUND, SENDER), audiences=CHOICE)
+    configure(letter_sender=dict.fromkeys(FUND, SENDER), audiences=CHOICE)
     person = replace(LETTER, language=language, salutation="Frau Dr.", last_name="Montgomery-Wiederkehr-Schmidhauser")
 
     sizes = sizes_of(write(person, window=window)[0])
@@ -316,9 +310,9 @@ def test_people_of_eighty_can_read_it(
 
 @pytest.mark.parametrize(("window", "left"), [("right", 118), ("left", 22)])
 def test_the_senders_line_stands_above_the_address_in_the_window(
-    write: Callable[..., list[Path]], settings_with: Callable[..., None], window: str, left: float
+    write: Callable[..., list[Path]], configure: Configure, window: str, left: float
 ) -> None:
-    settings_with(letter_sender=dict.fromkeys(FUND, SENDER))
+    configure(letter_sender=dict.fromkeys(FUND, SENDER))
 
     words = words_of(write(LETTER, window=window)[0])
 
@@ -337,13 +331,11 @@ def test_a_telephone_number_is_not_broken(write: Callable[..., list[Path]]) -> N
         assert "061 555 01 23" in tool("pdftotext", "-raw", write(LETTER, window=window)[0], "-").replace("\u00a0", " ")
 
 
-def test_who_has_no_choice_is_not_told_to_choose(
-    write: Callable[..., list[Path]], settings_with: Callable[..., None]
-) -> None:
+def test_who_has_no_choice_is_not_told_to_choose(write: Callable[..., list[Path]], configure: Configure) -> None:
     alone = text_of(write(replace(LETTER, language="en"))[0])
-    settings_with(audiences=CHOICE)
+    configure(audiences=CHOICE)
     member = text_of(write(replace(LETTER, language="en"))[0])
-    settings_with(audiences=(Audience(name="insured"), Audience(name="pensioner")))
+    configure(audiences=(Audience(name="insured"), Audience(name="pensioner")))
     pensioner = text_of(write(replace(LETTER, language="en"))[0])
 
     assert "Please choose «" not in alone
@@ -352,11 +344,10 @@ def test_who_has_no_choice_is_not_told_to_choose(
 
 
 def test_the_letter_tells_the_password_rule_in_force(
-    app: Flask, write: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+    app: Flask, write: Callable[..., list[Path]], configure: Configure
 ) -> None:
-    provider = app.extensions["idp"]
     by_groups = text_of(write(replace(LETTER, language="en"))[0])
-    monkeypatch.setattr(provider, "settings", provider.settings.model_copy(update={"password_rule": "length"}))
+    configure(password_rule="length")
     by_length = text_of(write(replace(LETTER, language="en"))[0])
 
     assert "at least 8 characters from the following groups" in by_groups
