@@ -57,6 +57,8 @@ KEPT_MESSAGES = timedelta(days=7)
 STOP_SECONDS = 25
 """What a worker gets to finish its requests before it is killed; less than the 30 s most orchestrators give."""
 PARENT_SECONDS = 1.0
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end the server and its workers."""
 
 log = structlog.get_logger("serve")
 
@@ -161,6 +163,7 @@ def serve(load: Callable[[], Any], *, host: str, port: int, workers: int, thread
     """
     multiprocessing.set_start_method(processes().get_start_method(), force=True)
     gc.freeze()  # what is loaded now is never looked at again, so its memory stays shared
+    _let_signals_end_young_workers()
     server = MPServer(
         "idp",
         address=host,
@@ -177,6 +180,25 @@ def serve(load: Callable[[], Any], *, host: str, port: int, workers: int, thread
     )
     log.info("serving", host=host, port=port, workers=workers, threads=threads)
     server.serve(target_loader=load, wrap_loader=False)
+
+
+def _let_signals_end_young_workers() -> None:
+    """A forked worker inherits the server's handlers, which would only take a note: it has none until granian's own.
+
+    One that is told to end while it loads ends at once, as it answers nobody yet. None is told in between: signals wait
+    while there is a fork.
+    """
+
+    def have_no_handlers() -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDING),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING),
+        after_in_child=have_no_handlers,
+    )
 
 
 GRANIAN_LOGS: dict[str, Any] = {

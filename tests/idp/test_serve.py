@@ -174,6 +174,38 @@ def test_sigterm_ends_it_after_the_requests_that_have_begun(tmp_path: Path) -> N
     assert "refused to gracefully stop" not in log
 
 
+SLOW = """
+import os, sys, time
+from pathlib import Path
+from idp import serve
+
+def load():
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    serve.serve(load, host="127.0.0.1", port=int(sys.argv[2]), workers=2, threads=1)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_workers_that_still_load_end_at_once(tmp_path: Path, number: int) -> None:
+    script, loading = tmp_path / "slow.py", tmp_path / "loading"
+    script.write_text(SLOW, encoding="utf-8")
+    loading.mkdir()
+
+    command = [sys.executable, str(script), str(loading), str(free_port())]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE) as server:
+        wait(lambda: len(list(loading.iterdir())) == 2, 30)
+        server.send_signal(number)
+        told = server.communicate(timeout=15)[1]
+
+    assert server.returncode == 0
+    assert b"refused to gracefully stop" not in told
+    assert b"Traceback" not in told
+    assert not any(_is_running(int(each.name)) for each in loading.iterdir())
+
+
 def test_workers_do_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
     with live.provider(tmp_path, workers=2) as provider:
         children = provider.workers()
