@@ -52,10 +52,10 @@ class AuthorizationRequest:
         return ReturnAddress(self.client_id, self.redirect_uri, self.response_mode, self.state, self.signed_with)
 
     @property
-    def essential_acr(self) -> tuple[str, ...]:
-        """The classes of which one must be reached (OIDC Core §5.5.1.1)."""
+    def essential_acr(self) -> tuple[str, ...] | None:
+        """The classes of which one must be reached, None where any will do (OIDC Core §5.5.1.1)."""
         wish = self._id_token_wish("acr")
-        return tuple(wish.get("values", ())) if wish.get("essential") else ()
+        return tuple(wish["values"]) if wish.get("essential") and "values" in wish else None
 
     @property
     def subjects(self) -> tuple[str, ...] | None:

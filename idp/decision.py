@@ -162,7 +162,7 @@ def living_proofs(interaction: Interaction, account: Account, before: Session | 
 
 def _essential_is_met(request: AuthorizationRequest, proofs: list[Proof]) -> bool:
     named = request.essential_acr
-    return not named or any(assurance.reaches(proofs, value) for value in named)
+    return named is None or any(assurance.reaches(proofs, value) for value in named)
 
 
 def may_still_answer(request: AuthorizationRequest, client: Client) -> bool:
@@ -277,7 +277,7 @@ def _stated_acr(request: AuthorizationRequest, proofs: list[Proof]) -> str | Non
 
     Never more than was done; and where the client names values, one of them (OIDC Core §5.5.1.1).
     """
-    named = {*request.acr_values, *request.essential_acr}
+    named = {*request.acr_values, *(request.essential_acr or ())}
     reached = [value for value in assurance.ACR_VALUES if value in named and assurance.reaches(proofs, value)]
     return reached[-1] if reached else assurance.acr(proofs)
 

@@ -66,7 +66,8 @@ def begin(request: AuthorizationRequest, *, seconds: int = SECONDS, notify: Mapp
     kept = {"request": request.to_json(), "notify": notify, "handle": handle if notify else None, "code": code}
     clear = json.dumps(kept)
     sealed = b64encode(provider.vault.seal(clear, f"{KIND}:{name}")).decode()
-    value = {"sealed": sealed, "client_id": request.client_id, "ends_at": epoch() + seconds}
+    whose = {"client_id": request.client_id, "grant": request.response_type}
+    value = {"sealed": sealed, "ends_at": epoch() + seconds, **whose}
     # Kept longer than it is good for, so that a program hears that it is over and not that it never was.
     provider.store.put(KIND, name, value, 2 * seconds)
     provider.store.put(USER_CODE, code, {"name": name}, seconds)
@@ -102,14 +103,15 @@ def refuse(name: str, error: OAuth2Error) -> Mapping[str, str] | None:
     return _answer(name, {"error": str(error.error)})
 
 
-def fetch(handle: str, client: Client, look: Callable[[Authorization], object]) -> Authorization:
+def fetch(handle: str, client: Client, grant: str, look: Callable[[Authorization], object]) -> Authorization:
     """The answer, once; or the error that says how it stands (RFC 8628 §3.5, CIBA §11).
 
-    `look` is shown the answer first and may raise: a program that asks for too much spends nothing by it.
+    `grant` is what the handle must have been given for: none of one kind is good for the other. `look` is shown the
+    answer first and may raise: a program that asks for too much spends nothing by it.
     """
     name = _name(handle)
     kept = provider.store.get(KIND, name) if len(handle) <= LONGEST_HANDLE else None
-    if kept is None or kept["client_id"] != client.client_id:
+    if kept is None or (kept["client_id"], kept.get("grant", grant)) != (client.client_id, grant):
         raise InvalidGrantError("The request is not known.")
     waiting = provider.store.get(ANSWER, name)
     if waiting is not None and "authorization" in waiting:

@@ -29,7 +29,9 @@ class DecoupledGrant(TokenGrant):
         handle = form.get(self.PARAMETER)
         if handle is None:
             raise InvalidRequestError(f"The {self.PARAMETER} is missing.")
-        authorization = decoupled.fetch(handle, client, lambda given: self.limited(given.within(client)))
+        authorization = decoupled.fetch(
+            handle, client, self.GRANT_TYPE, look=lambda given: self.limited(given.within(client))
+        )
         account = db.session.get(Account, authorization.account_id)
         if account is None or not authorization.holds(account):
             raise InvalidGrantError("The request is not known.")

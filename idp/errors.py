@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed
 
 from . import answers
 from . import pages
@@ -56,6 +57,12 @@ def page(status: int, name: str | None = None, **shown: Any) -> Response:
     if status == 503:
         response.headers["Retry-After"] = "30"
     return response
+
+
+def refuse_head() -> None:
+    """HEAD is safe by definition and has no place where GET acts (RFC 9110 §9.2.1)."""
+    if request.method == "HEAD":
+        raise MethodNotAllowed(["GET", "POST"])
 
 
 def client_error(reason: str) -> Response:

@@ -3,8 +3,13 @@
 from flask import Flask
 from flask import Response
 from flask import g
+from flask import request
 
 from .provider import provider
+
+VISITS = ("/authorize", "/i/", "/logout", "/signout", "/signed-out")
+"""Where people pass whom an application sent. It may have opened a window for them (OIDC Core §3.1.2.1), and must see
+what becomes of it: a policy of our own would cut the window off for good."""
 
 
 def init_app(app: Flask) -> None:
@@ -26,7 +31,8 @@ def _secure(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if not request.path.startswith(VISITS):
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
     if not getattr(g, "is_framed", False):

@@ -28,8 +28,8 @@ class Parameters:
         sent = list(pairs)
         counted = Counter(name for name, _ in sent)
         self._values = dict(sent)
-        # `scope[]=…` is another way to send a name twice.
-        arrays = {name.partition("[")[0] for name in counted if "[" in name}
+        # `scope[]=…` is another way to send `scope` twice; alone it is a name that nobody reads.
+        arrays = {name.partition("[")[0] for name in counted if "[" in name} & counted.keys()
         self.repeated = frozenset({name for name, times in counted.items() if times > 1} - LISTS | arrays)
         self._sent = sent
 

@@ -16,6 +16,8 @@ from .provider import provider
 
 SECONDS = 600
 MAX_LENGTH = 64
+HANDLE = "posted_request"
+"""The parameter of the GET: a name that no specification and no application uses (RFC 6749 §3.1)."""
 
 
 def keep(kind: str, value: Mapping[str, Any], seconds: int = SECONDS) -> str:

@@ -4,6 +4,7 @@
 security: an operator names one, and no combination of switches can fall short of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,6 +63,7 @@ PROFILES = {
         response_types=("code",),
         pushed_request=True,
         signed_request=True,
+        signed_answer=True,
         strict_audience=True,
         sender_constrained=True,
         code_seconds=60,
@@ -90,7 +92,20 @@ class Profiled(Protocol):
     def profile(self) -> str:
         """The name of its profile."""
 
+    @property
+    def id_token_signed_response_alg(self) -> str:
+        """What its ID tokens are signed with."""
+
 
 def of(client: Profiled) -> Profile:
     """The profile of a client."""
     return PROFILES[client.profile]
+
+
+def usual_algorithm(client: Profiled, offered: Sequence[str]) -> str:
+    """What answers are signed with where the client registered nothing: RS256 (JARM §3, RFC 9701 §6).
+
+    Where there is no such key, or the profile forbids it, as its ID tokens.
+    """
+    allowed = of(client).algorithms or ("RS256",)
+    return "RS256" if "RS256" in offered and "RS256" in allowed else client.id_token_signed_response_alg

@@ -13,9 +13,11 @@ from . import profiles
 from . import redirects
 from . import request_object as request_objects
 from . import request_rules as rules
+from . import resources
 from .authorization_request import AuthorizationRequest
 from .models import Client
 from .parameters import Parameters
+from .provider import provider
 from .response import ReturnAddress
 
 FindClient = Callable[[str], Client | None]
@@ -68,7 +70,7 @@ def without_browser(
         max_age=client.default_max_age,
         acr_values=rules.acr_values(params, client),
         id_token_hint_sub=subject,
-        resource=rules.resource(params, client),
+        resource=rules.resource(params, client, resources.userinfo()),
         authorization_details=rules.authorization_details(params, client, consent=True),
         binding_message=rules.binding_message(params),
     )
@@ -126,7 +128,7 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress, *, pu
         id_token_hint_sub=rules.id_token_hint(params, client),
         ui_locales=rules.words(params, "ui_locales"),
         claims=rules.claims(params),
-        resource=rules.resource(params, client),
+        resource=rules.resource(params, client, resources.userinfo()),
         authorization_details=rules.authorization_details(params, client, consent="consent" in prompt),
         dpop_jkt=rules.dpop_jkt(params),
         signed_with=address.signed_with,
@@ -134,4 +136,4 @@ def _validated(params: Parameters, client: Client, address: ReturnAddress, *, pu
 
 
 def _signed_with(client: Client) -> str:
-    return client.authorization_signed_response_alg or client.id_token_signed_response_alg
+    return client.authorization_signed_response_alg or profiles.usual_algorithm(client, provider.keys.algorithms)

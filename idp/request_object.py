@@ -66,12 +66,14 @@ def open_(params: Parameters, client: Client) -> tuple[Parameters, dict[str, Any
     if whose != client.client_id or not set(OUTSIDE).isdisjoint(stated):
         raise InvalidRequestObject()
     inside = dict(_pairs(stated))
-    outside = {name: value for name, value in params.as_dict().items() if name not in OUTSIDE}
+    outside = [(name, value) for name, value in params.pairs() if name not in OUTSIDE]
     if is_demanded(client):
-        outside = {"client_id": client.client_id}
-    if any(name in inside and name in outside and inside[name] != outside[name] for name in MUST_AGREE):
+        outside = [("client_id", client.client_id)]
+    elif params.repeated:  # also beside an object that holds the parameter once (RFC 6749 §3.1)
+        raise InvalidRequestError("A parameter is repeated.")
+    if any(name in MUST_AGREE and inside.get(name, value) != value for name, value in outside):
         raise InvalidRequestObject()
-    beside = [(name, value) for name, value in outside.items() if name not in inside]
+    beside = [(name, value) for name, value in outside if name not in inside]
     return Parameters([*beside, *_pairs(stated)]), stated
 
 

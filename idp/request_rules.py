@@ -256,10 +256,10 @@ def dpop_jkt(params: Parameters) -> str | None:
     return value
 
 
-def resource(params: Parameters, client: Client) -> tuple[str, ...]:
-    """The protected resources asked for; each must be open to the client (RFC 8707 §2.1)."""
+def resource(params: Parameters, client: Client, *more: str) -> tuple[str, ...]:
+    """The protected resources asked for; each must be open to the client, or among `more` (RFC 8707 §2.1)."""
     asked = params.get_all("resource")
-    if not set(asked) <= set(client.resources):
+    if not set(asked) <= {*client.resources, *more}:
         raise InvalidTarget()
     return asked
 

@@ -12,11 +12,17 @@ from .models import Client
 from .parameters import Parameters
 
 
-def limited(authorization: Authorization, params: Parameters, client: Client) -> Authorization:
-    """The same, for the resources and details the client names now; fewer are possible, more are not."""
+def limited(
+    authorization: Authorization, params: Parameters, client: Client, *, targets: tuple[str, ...] | None = None
+) -> Authorization:
+    """The same, for the resources and details the client names now; fewer are possible, more are not.
+
+    `targets` are the resources where they are not named by the parameter of that name alone (RFC 8693 §2.1).
+    """
+    asked = params.get_all("resource") if targets is None else targets
     return replace(
         authorization,
-        resource=_resource(authorization, params.get_all("resource"), client),
+        resource=_resource(authorization, asked, client),
         authorization_details=_details(authorization, params, client),
     )
 
@@ -41,11 +47,11 @@ def _resource(authorization: Authorization, asked: tuple[str, ...], client: Clie
 
     What was taken from the client since is not granted any more; a token for nothing would be one for anything.
     """
-    granted = tuple(each for each in authorization.resource if each in client.resources)
+    of_openid = {resources.userinfo()} if "openid" in authorization.scope else set()
+    granted = tuple(each for each in authorization.resource if each in {*client.resources, *of_openid})
     if authorization.resource and not granted:
         raise request_rules.InvalidTarget()
-    within = {*(granted or client.resources), *([resources.userinfo()] if "openid" in authorization.scope else [])}
-    if not set(asked) <= within:
+    if not set(asked) <= {*(granted or client.resources), *of_openid}:
         raise request_rules.InvalidTarget()
     return asked or granted
 

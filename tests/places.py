@@ -101,7 +101,7 @@ def staff_assertion(target: Target) -> str:
 
 
 def _handle(response: requests.Response) -> str:
-    return parse_qs(urlsplit(response.headers["Location"]).query)["handle"][0]
+    return parse_qs(urlsplit(response.headers["Location"]).query)["posted_request"][0]
 
 
 def places(target: Target, given: dict[str, str]) -> dict[str, Place]:
@@ -139,13 +139,13 @@ def _places_of_people(target: Target, given: dict[str, str]) -> dict[str, Place]
             lambda thing: _no_code(_authorized(target, request_uri=prefix + thing)), "its handle"
         ),
         "authorize: handle": _place(
-            lambda thing: _no_code(target.signed_in().look("/authorize", handle=thing)), "posted request"
+            lambda thing: _no_code(target.signed_in().look("/authorize", posted_request=thing)), "posted request"
         ),
         "authorize: hint": _place(
             lambda thing: _no_code(_authorized(target, id_token_hint=thing)), "ID token", "nobody"
         ),
         "authorize: object": _place(lambda thing: _no_code(_authorized(target, request=thing)), "nobody"),
-        "logout: handle": _place(lambda thing: _is_asked(target, handle=thing), "posted logout"),
+        "logout: handle": _place(lambda thing: _is_asked(target, posted_request=thing), "posted logout"),
         "logout: hint": _place(lambda thing: _is_asked(target, id_token_hint=thing), "ID token"),
         "session cookie": _place(lambda thing: _signs_nobody_in(target, "idp_session", thing), "session"),
         "browser cookie": _place(

@@ -46,9 +46,10 @@ KIND = "posted_authorization"
 @blueprint.get("/authorize")
 def begin() -> Response:
     """Answer a request, or show the first page that is due."""
+    errors.refuse_head()
     find = cache(find_client)  # each row is read once; held here, the database session keeps it
     params = read_query(http)
-    handle = params.get("handle")
+    handle = params.get(posted.HANDLE)
     request = _read(params, find) if handle is None else _posted(handle)
     client, session = find(request.client_id), sessions.current()
     account = session.account if session else None
@@ -72,7 +73,7 @@ def begin() -> Response:
 def accept() -> Response:
     """Check a posted request at once, and go on by GET (OIDC Core §3.1.2.1, decision 10)."""
     request = _read(read_form(http), find_client)
-    return responses.go("/authorize", {"handle": posted.keep(KIND, request.to_json())})
+    return responses.go("/authorize", {posted.HANDLE: posted.keep(KIND, request.to_json())})
 
 
 @blueprint.errorhandler(Malformed)

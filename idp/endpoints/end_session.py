@@ -66,8 +66,9 @@ class LogoutRequest:
 @blueprint.get("/logout")
 def end_session() -> Response:
     """End the session at once for a genuine hint of this very session; ask the person otherwise."""
+    errors.refuse_head()
     params = read_query(http)
-    handle = params.get("handle")
+    handle = params.get(posted.HANDLE)
     request = _validated(params) if handle is None else _posted(handle)
     session = sessions.current()
     if session is None or request.is_about(session):
@@ -79,7 +80,7 @@ def end_session() -> Response:
 def accept() -> Response:
     """Go on by GET, which brings our cookies (decision 10)."""
     request = _validated(read_form(http))
-    return responses.go("/logout", {"handle": posted.keep(KIND, vars(request))})
+    return responses.go("/logout", {posted.HANDLE: posted.keep(KIND, vars(request))})
 
 
 @blueprint.get("/signout")

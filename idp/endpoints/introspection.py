@@ -11,6 +11,7 @@ from flask import request as http
 
 from .. import api
 from .. import families
+from .. import profiles
 from .. import resources
 from .. import sender_constraint
 from .. import subjects
@@ -82,7 +83,8 @@ def _prefers_signature() -> bool:
 
 def _signed(facts: dict[str, Any], client: Client) -> Response:
     """The same as a JWT of a type of its own, for this client, without the claims of an ID token (RFC 9701 §5)."""
-    alg = client.introspection_signed_response_alg or client.id_token_signed_response_alg
+    usual = profiles.usual_algorithm(client, provider.keys.algorithms)
+    alg = client.introspection_signed_response_alg or usual
     stated = {
         "iss": provider.settings.issuer,
         "aud": client.client_id,

@@ -19,7 +19,7 @@ from ..server import FormRequest
 from ..server import find_client
 from ..server import server
 
-blueprint = api.blueprint("pushed_authorization")
+blueprint = api.blueprint("pushed_authorization", for_browsers=True)
 METADATA = {"pushed_authorization_request_endpoint": "/par"}
 
 blueprint.after_request(dpop.offer_nonce)

@@ -61,7 +61,8 @@ class TokenExchangeGrant(TokenGrant):
         if len(through) > MOST_HANDS:
             raise InvalidRequestError("The subject_token has passed through too many hands.")
         scope = token_limits.scope(asked, token_limits.passed_on(given.scope, client))
-        limited = self.limited(_at(given, self._targets(client), client))
+        targets = self._targets(client)
+        limited = token_limits.limited(_at(given, targets, client), self.request.params, client, targets=targets)
         return replace(limited, client_id=client.client_id, scope=scope, through=through, claims=None, nonce=None)
 
     def _may_exchange(self, found: AccessToken, client: Client) -> bool:

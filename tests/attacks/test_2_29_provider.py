@@ -182,7 +182,7 @@ def test_2_33_claims_of_any_shape_are_refused_or_left_out(target: Target) -> Non
         sent = target.request_of("narrow", claims=shape.encode("utf-16", "surrogatepass").decode("utf-16"))
         browser = target.signed_in()
         answered = browser.post(f"{target.issuer}/authorize", data=sent, allow_redirects=False, timeout=WAIT)
-        if "handle=" in answered.headers.get("Location", ""):
+        if "posted_request=" in answered.headers.get("Location", ""):
             answered = browser.look(answered.headers["Location"])
         assert answered.status_code in {303, 400, 413}, (shape[:50], answered.status_code)
         told, asks = answer(answered), "/i/" in answered.headers.get("Location", "")  # for another person, say

@@ -11,6 +11,7 @@ from oidc import a_client
 from oidc import an_account
 from oidc import basic
 from oidc import id_token_claims
+from oidc import is_error
 from oidc import sign_in
 from sqlalchemy import select
 from visitor import Browser
@@ -92,6 +93,20 @@ def test_the_person_confirms_and_the_program_knows_who_it_is(app: Flask, visitor
     userinfo = desk.get("/userinfo", headers={"Authorization": f"Bearer {given.json['access_token']}"})
     assert userinfo.json["sub"] == subjects.of(account.id, client)
     assert poll(desk, begun.json).json["error"] == "invalid_grant"
+
+
+def test_what_waits_for_one_grant_is_no_answer_to_another(app: Flask, visitor: Visitor) -> None:
+    """Security row V11: a client with both hands in one kind of handle as the other."""
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+    a_program(grant_types=[GRANT, device])
+    desk, account = Browser(app), an_account(EMAIL)
+    begun = ask(desk).json
+    confirm(visitor, account)
+
+    form = {"grant_type": device, "device_code": begun["auth_req_id"]}
+    assert is_error(desk.post("/token", data=form, headers=basic("desk")), "invalid_grant")
+
+    assert poll(desk, begun).status_code == 200
 
 
 def test_a_program_of_a_sector_may_name_the_person_by_an_id_token(app: Flask, visitor: Visitor) -> None:

@@ -249,7 +249,7 @@ def test_a_posted_request_is_answered_after_a_get(app: Flask, browser: FlaskClie
     followed = browser.get(posted.headers["Location"])
 
     assert posted.status_code == 303
-    assert posted.headers["Location"].startswith("/authorize?handle=")
+    assert posted.headers["Location"].startswith("/authorize?posted_request=")
     assert "Set-Cookie" not in posted.headers
     assert answer(followed)["state"] == state
     assert "code" in answer(followed)
@@ -258,7 +258,7 @@ def test_a_posted_request_is_answered_after_a_get(app: Flask, browser: FlaskClie
 def test_a_posted_request_is_kept_where_nobody_can_read_it(app: Flask, browser: FlaskClient) -> None:
     """A login hint may be an AHV number or an address."""
     posted = browser.post("/authorize", data=request_of(a_client(), login_hint="7569217076985"))
-    handle = posted.headers["Location"].partition("handle=")[2]
+    handle = posted.headers["Location"].partition("posted_request=")[2]
 
     kept = provider.store.get("posted_authorization", handle)
 
@@ -274,9 +274,19 @@ def test_a_bad_posted_request_is_refused_at_once(app: Flask, browser: FlaskClien
     assert stays(browser.post("/authorize", json=request_of(client)))
 
 
+def test_head_is_safe_and_not_for_what_acts(app: Flask, browser: FlaskClient) -> None:
+    """RFC 9110 §9.2.1: who asks what a link is like signs nobody in."""
+    sign_in(browser, an_account())
+
+    response = browser.head("/authorize", query_string=request_of(a_client()))
+
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
 def test_a_handle_that_never_was_is_not_answered(app: Flask, browser: FlaskClient) -> None:
-    assert stays(browser.get("/authorize?handle=" + secrets.token_urlsafe(16)))
-    assert stays(browser.get("/authorize?handle=" + "x" * 5000))
+    assert stays(browser.get("/authorize?posted_request=" + secrets.token_urlsafe(16)))
+    assert stays(browser.get("/authorize?posted_request=" + "x" * 5000))
 
 
 # The decision: what the flows propose is checked again
@@ -334,7 +344,7 @@ def test_a_client_minimum_wins_over_the_request(app: Flask) -> None:
     assert "code" in strong
 
 
-@pytest.mark.parametrize("wanted", [assurance.PHISHING_RESISTANT, "urn:unknown"])
+@pytest.mark.parametrize("wanted", [assurance.PHISHING_RESISTANT, "urn:unknown", 1, {"a": "b"}, "x" * 300])
 def test_an_essential_acr_that_was_not_reached_is_an_error(app: Flask, wanted: str) -> None:
     """OIDC Core §5.5.1.1: the authentication attempt is treated as failed."""
     claims = json.dumps({"id_token": {"acr": {"essential": True, "values": [wanted]}}})

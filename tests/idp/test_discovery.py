@@ -137,7 +137,7 @@ def test_clients_may_keep_them_for_a_while(app: Flask, browser: FlaskClient, pat
 
 # CORS
 
-BROWSER_PATHS = [*WELL_KNOWN, "/jwks", "/userinfo", "/token", "/revoke"]
+BROWSER_PATHS = [*WELL_KNOWN, "/jwks", "/userinfo", "/token", "/revoke", "/par"]
 SPA = "https://spa.example"
 
 
@@ -160,7 +160,7 @@ def test_a_registered_browser_application_may_read_the_answers(app: Flask, brows
     preflight = browser.options(path, headers={"Origin": SPA, "Access-Control-Request-Method": "POST"})
     response = (
         browser.get(path, headers={"Origin": SPA})
-        if path not in ("/token", "/revoke")
+        if path not in ("/token", "/revoke", "/par")
         else browser.post(path, headers={"Origin": SPA})
     )
 

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwe
+from joserfc import jws
 from joserfc.jwk import ECKey
 from joserfc.jwk import OKPKey
 from joserfc.jwk import RSAKey
@@ -141,7 +142,7 @@ def test_without_a_key_nothing_is_told_in_clear(app: Flask, browser: FlaskClient
 
 @pytest.mark.parametrize("registered", [True, False])
 def test_introspection_answers_with_a_signature(app: Flask, browser: FlaskClient, registered: bool) -> None:
-    """RFC 9701 §5: its own type, and the facts inside one claim."""
+    """RFC 9701 §5, §6: its own type, and the facts inside one claim; RS256 where nothing is registered."""
     client = a_client(introspection_signed_response_alg="ES256" if registered else None)
     sign_in(browser, an_account())
     token = tokens_for(browser, client)["access_token"]
@@ -151,6 +152,7 @@ def test_introspection_answers_with_a_signature(app: Flask, browser: FlaskClient
     stated = provider.keys.verify(response.text, typ=["token-introspection+jwt"])
 
     assert response.mimetype == "application/token-introspection+jwt"
+    assert jws.extract_compact(response.data).headers()["alg"] == ("ES256" if registered else "RS256")
     assert (stated["iss"], stated["aud"]) == (provider.settings.issuer, client.client_id)
     assert stated["token_introspection"]["active"] is True
     assert not {"sub", "exp"} & set(stated)

@@ -337,12 +337,18 @@ def test_the_page_speaks_the_language_asked_for(
 # POST
 
 
+def test_head_ends_nothing(browser: FlaskClient, given: dict[str, Any]) -> None:
+    """RFC 9110 §9.2.1"""
+    assert browser.head("/logout", query_string={"id_token_hint": given["id_token"]}).status_code == 405
+    assert is_signed_in(browser)
+
+
 def test_a_posted_request_is_answered_after_a_get(browser: FlaskClient, given: dict[str, Any]) -> None:
     """OIDC RP-Initiated Logout §2: POST MUST be supported; decision 10."""
     form = {"id_token_hint": given["id_token"], "post_logout_redirect_uri": BACK, "state": "s"}
 
     posted = browser.post("/logout", data=form)
-    assert posted.headers["Location"].startswith("/logout?handle=")
+    assert posted.headers["Location"].startswith("/logout?posted_request=")
     assert is_signed_in(browser)
     followed = browser.get(posted.headers["Location"])
 
@@ -368,5 +374,5 @@ def test_a_request_that_cannot_be_read_is_answered_here(browser: FlaskClient, gi
     ):
         assert response.status_code == 400
         assert "text/html" in response.content_type
-    assert asks(logout(browser, handle="unknown"))
+    assert asks(logout(browser, posted_request="unknown"))
     assert is_signed_in(browser)

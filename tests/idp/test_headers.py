@@ -11,7 +11,6 @@ EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
 }
 ANSWERS = [
     ("GET", "/signin"),
@@ -44,6 +43,15 @@ def test_every_answer_carries_them(app: Flask, method: str, path: str) -> None:
     assert "unsafe" not in policy
     assert "*" not in policy
     assert "Cache-Control" in response.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "policy"),
+    [("/authorize", None), ("/i/nothing", None), ("/logout", None), ("/signed-out", None), ("/terms", "same-origin")],
+)
+def test_a_window_that_an_application_opened_stays_in_its_sight(app: Flask, path: str, policy: str | None) -> None:
+    """OIDC Core §3.1.2.1, `display=popup`: cut off by a policy of ours it would look closed from the beginning."""
+    assert Visitor(app).open(path).response.headers.get("Cross-Origin-Opener-Policy") == policy
 
 
 def test_pages_are_kept_by_nobody(app: Flask) -> None:

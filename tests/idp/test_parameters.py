@@ -49,7 +49,7 @@ def test_a_form_and_nothing_else_is_read_from_a_post() -> None:
 
 
 def test_repetitions_are_named() -> None:
-    params = read_query(query("a=1&a=1&b=&b=2&c=3&d[]=4"))
+    params = read_query(query("a=1&a=1&b=&b=2&c=3&d=3&d[]=4&e[]=5"))
 
     assert params.repeated == {"a", "b", "d"}
     assert params.get("c") == "3"

@@ -11,6 +11,7 @@ from oidc import CALLBACK
 from oidc import CHALLENGE
 from oidc import EVERY_SCOPE
 
+from idp import profiles
 from idp.authorization_request import AuthorizationRequest
 from idp.models import Client
 from idp.parameters import Parameters
@@ -34,8 +35,9 @@ GOOD = {
 
 @pytest.fixture(autouse=True)
 def parts() -> Iterator[SimpleNamespace]:
-    """All of a provider that the rules look at: its settings."""
-    app, known = Flask("rules"), SimpleNamespace(settings=settings())
+    """All of a provider that the rules look at: its settings, and what it signs with."""
+    keys = SimpleNamespace(algorithms=("RS256", "ES256"))
+    app, known = Flask("rules"), SimpleNamespace(settings=settings(), keys=keys)
     app.extensions["idp"] = known
     with app.app_context():
         yield known
@@ -182,7 +184,14 @@ def test_a_signed_answer_travels_as_an_unsigned_one_would() -> None:
     """JARM §2.3."""
     assert read(response_mode="jwt").response_mode == "query.jwt"
     assert read(response_mode="form_post.jwt").response_mode == "form_post.jwt"
-    assert read(response_mode="jwt").signed_with == "ES256"
+
+
+def test_an_answer_is_signed_as_registered_or_as_the_specification_says(parts: SimpleNamespace) -> None:
+    """JARM §3: RS256 where nothing is registered; unless the profile forbids it, or there is no such key."""
+    assert read(response_mode="jwt").signed_with == "RS256"
+    assert read(client=a_portal(authorization_signed_response_alg="PS256")).signed_with == "PS256"
+    assert profiles.usual_algorithm(a_portal(profile="fapi2"), parts.keys.algorithms) == "ES256"
+    assert profiles.usual_algorithm(a_portal(), ("ES256",)) == "ES256"
 
 
 BROWSER_TYPES = ["id_token", "id_token token", "code id_token", "code token", "code id_token token"]
@@ -409,7 +418,9 @@ def test_an_essential_acr_is_what_must_be_reached() -> None:
     voluntary = '{"id_token": {"acr": {"values": ["a"]}}}'
     essential = '{"id_token": {"acr": {"essential": true, "values": ["a", "b"]}}}'
 
-    assert read(claims=voluntary).essential_acr == ()
+    assert read().essential_acr is None
+    assert read(claims=voluntary).essential_acr is None
+    assert read(claims='{"id_token": {"acr": {"essential": true}}}').essential_acr is None
     assert read(claims=essential).essential_acr == ("a", "b")
     assert read(claims='{"id_token": {"acr": {"essential": true, "value": "c"}}}').essential_acr == ("c",)
 

@@ -17,7 +17,9 @@ from oidc import answer
 from oidc import authorize
 from oidc import basic
 from oidc import change
+from oidc import redeem
 from oidc import sign_in
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from idp import fetcher
@@ -303,6 +305,32 @@ def test_a_client_of_signed_answers_hears_of_a_bad_object_in_one(app: Flask, bro
     change(client, response_types=["code", "code id_token"], grant_types=["authorization_code", "implicit"])
     given = answer(send(browser, client, bad, redirect_uri=CALLBACK))
     assert given["error"] == "invalid_request_object"
+
+
+@pytest.mark.parametrize(
+    "twice", [{"nonce": ["a", "b"]}, {"prompt": ["login", "none"]}, {"ui_locales": ["de", "fr"]}, {"state": ["x", "x"]}]
+)
+def test_nothing_is_repeated_beside_an_object(app: Flask, browser: FlaskClient, twice: dict[str, list[str]]) -> None:
+    """RFC 6749 §3.1: whoever reads the first of two values would read another request."""
+    sign_in(browser, an_account())
+    client = a_signer()
+    ask = MultiDict({"client_id": client.client_id, "response_type": "code", "scope": "openid", **twice})
+    ask["request"], ask["redirect_uri"] = signed(client), CALLBACK
+
+    assert answer(browser.get("/authorize", query_string=ask))["error"] == "invalid_request"
+
+
+def test_several_resources_beside_an_object_are_all_meant(app: Flask, browser: FlaskClient) -> None:
+    """RFC 8707 §2"""
+    sign_in(browser, an_account())
+    both = ["https://api.example", "https://files.example"]
+    client = a_signer(resources=both)
+
+    given = answer(send(browser, client, signed(client), resource=both))
+    token = redeem(browser, given["code"]).json["access_token"]
+
+    told = browser.post("/introspect", data={"token": token}, headers=basic(client.client_id)).json
+    assert set(told["aud"]) == set(both)
 
 
 def test_two_objects_are_none(app: Flask, browser: FlaskClient) -> None:

@@ -238,6 +238,19 @@ def test_a_signed_token_must_be_whole(browser: FlaskClient, client: Client, chan
     assert userinfo(browser, change_(token)).status_code == 401
 
 
+def test_userinfo_is_a_resource_like_another(browser: FlaskClient, client: Client) -> None:
+    """RFC 9728 §7.1, RFC 8707 §2: by the name its own metadata gives; not for who does not ask for people."""
+    named = browser.get("/.well-known/oauth-protected-resource/userinfo").json["resource"]
+
+    token = tokens_for(browser, client, scope="openid email", resource=named)["access_token"]
+
+    assert introspect(browser, token).json["aud"] == named
+    assert userinfo(browser, token).status_code == 200
+    change(client, grant_types=["client_credentials"])
+    form = {"grant_type": "client_credentials", "resource": named}
+    assert is_error(browser.post("/token", data=form, headers=basic(client.client_id)), "invalid_target")
+
+
 def test_a_scope_about_people_makes_nobody_an_audience(browser: FlaskClient, describe: Callable[..., None]) -> None:
     """A resource that understands `email` hears of no token that was not asked for it by name."""
     describe({"uri": FILES, "scopes": ["email"], "introspection_client": "files"})

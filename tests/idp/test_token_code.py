@@ -569,7 +569,7 @@ def test_nothing_else_is_a_code_and_a_code_is_nothing_else(app: Flask, browser: 
     session = sign_in(browser, an_account())
     client = a_client()
     given = tokens_for(browser, client, scope=OFFLINE)
-    handle = browser.post("/authorize", data=request_of(client)).headers["Location"].partition("handle=")[2]
+    handle = browser.post("/authorize", data=request_of(client)).headers["Location"].partition("posted_request=")[2]
     cookie = browser.get_cookie("idp_session").value
     code = code_for(browser, client)
     others = [given["access_token"], given["refresh_token"], given["id_token"], handle, cookie, session.sid]
@@ -579,5 +579,5 @@ def test_nothing_else_is_a_code_and_a_code_is_nothing_else(app: Flask, browser: 
     assert userinfo(browser, code).status_code == 401
     assert is_error(refresh(browser, code), "invalid_grant")
     assert browser.post("/introspect", data={"token": code}, headers=basic()).json == {"active": False}
-    assert browser.get(f"/authorize?handle={code}").status_code == 400
+    assert browser.get(f"/authorize?posted_request={code}").status_code == 400
     assert redeem(browser, code).status_code == 200

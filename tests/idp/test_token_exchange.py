@@ -169,6 +169,16 @@ def test_a_token_for_others_stays_with_them(browser: FlaskClient, portal: Client
     assert is_error(exchange(browser, for_files), "invalid_request")
 
 
+def test_services_can_be_named_both_ways_at_once(browser: FlaskClient, portal: Client, api: Client) -> None:
+    """RFC 8693 §2.1: `audience` beside `resource` adds to it."""
+    change(api, resources=[API, FILES], scope=["benefits.read", "files.read"])
+    subject = tokens_for(browser, portal, scope=SCOPE)["access_token"]
+
+    body = exchange(browser, subject, resource=API, audience="files").json
+
+    assert set(facts(browser, body["access_token"])["aud"]) == {API, FILES}
+
+
 def test_what_was_for_one_resource_does_not_become_for_another(
     browser: FlaskClient, portal: Client, api: Client
 ) -> None:
