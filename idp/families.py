@@ -8,6 +8,7 @@ Rotation is one conditional UPDATE, the same on every node (decision 4).
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,20 @@ MAX_LENGTH = 200
 KEPT = timedelta(days=30)
 """How long a family outlives its absolute end, so that a token used twice is still seen as one (security.md 4.2)."""
 TOLD_SECONDS = 7 * 86400
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The exchange of a refresh token for its successor: prepared, and not made yet."""
+
+    family: str
+    replaced: str
+    """Hash of the token it replaces."""
+    successor: str
+    generation: int
+    """Of the successor, and of the access token beside it."""
+    is_repeated: bool
+    """Whether the token was exchanged before, for a successor that got lost."""
 
 
 def start(authorization: Authorization) -> str:
@@ -83,30 +98,53 @@ def is_current(family: RefreshFamily, token: str) -> bool:
     return _lives(family) and hmac.compare_digest(family.current_hash, _hash(token))
 
 
-def rotate(family: RefreshFamily, token: str, client_id: str) -> tuple[str, int]:
-    """Exchange the token for its successor: the new token and its generation, or `InvalidGrantError`.
+def prepare(family: RefreshFamily, token: str, client_id: str) -> Rotation:
+    """The rotation that this token may bring about as the family was read, or `InvalidGrantError`.
 
-    The first caller moves the family on. Who lost the answer may repeat the same token once within the grace period:
-    the successor nobody received, and its access token, die. Whoever comes with anything older ends the family.
+    The first caller moves the family on. Who lost the answer may repeat the same token once within the grace period.
+    Whoever comes with anything older ends the family.
     """
     if not _lives(family):
         raise InvalidGrantError("The refresh token is not valid.")
-    name, account_id, successor, hashed = family.id, family.account_id, _new_token(family.id), _hash(token)
-    with own_transaction() as connection:
-        generation = _advance(connection, name, hashed, successor)
-        repeated = generation is None
-        if repeated:
-            generation = _repeat(connection, name, hashed, successor)
-    if generation is None:
-        _end_reused(name, account_id, client_id)
+    hashed = _hash(token)
+    is_repeated = not hmac.compare_digest(family.current_hash, hashed)
+    if is_repeated and not _may_be_repeated(family, hashed):
+        _end_reused(family.id, family.account_id, client_id)
         raise InvalidGrantError("The refresh token is not valid.")
-    if repeated:
-        endings.end_generation(name, generation - 1)
-    return successor, generation
+    return Rotation(family.id, hashed, _new_token(family.id), family.generation + 1, is_repeated)
 
 
-def use(family: RefreshFamily, token: str) -> tuple[str, int]:
-    """Let the token go on as it is: the token and its generation, or `InvalidGrantError`; its idle time begins anew.
+def rotate(rotation: Rotation) -> bool:
+    """Make the rotation, unless the family has moved or ended since it was prepared: compare and set in one command.
+
+    Where it is repeated, the successor nobody received, and its access token, die.
+    """
+    if rotation.is_repeated:
+        endings.end_generation(rotation.family, rotation.generation - 1)
+    moment = now()
+    used = {"grace_used_at": moment} if rotation.is_repeated else {"rotated_at": moment, "grace_used_at": None}
+    with own_transaction() as connection:
+        generation = _set(
+            connection,
+            update(RefreshFamily)
+            .where(
+                RefreshFamily.id == rotation.family,
+                RefreshFamily.generation == rotation.generation - 1,
+                RefreshFamily.ended_at.is_(None),
+            )
+            .values(
+                current_hash=_hash(rotation.successor),
+                previous_hash=rotation.replaced,
+                generation=rotation.generation,
+                idle_until=moment + timedelta(seconds=provider.settings.refresh_idle_seconds),
+                **used,
+            ),
+        )
+    return generation is not None
+
+
+def use(family: RefreshFamily, token: str) -> int:
+    """Let the token go on as it is: its generation, or `InvalidGrantError`; its idle time begins anew.
 
     For clients that prove a key with every request, where rotation would only lose tokens (FAPI 2.0 Security Profile
     §5.3.2.1).
@@ -126,7 +164,7 @@ def use(family: RefreshFamily, token: str) -> tuple[str, int]:
         )
     if generation is None:
         raise InvalidGrantError("The refresh token is not valid.")
-    return token, generation
+    return generation
 
 
 def end(family_id: str, reason: str) -> None:
@@ -166,40 +204,11 @@ def authorization_of(family: RefreshFamily) -> Authorization:
     return Authorization.from_json(family.authentication)
 
 
-def _advance(connection: Connection, name: str, hashed: str, successor: str) -> int | None:
-    """Rotate, if the token is the current one: compare and set in one command."""
-    return _set(
-        connection,
-        update(RefreshFamily)
-        .where(RefreshFamily.id == name, RefreshFamily.current_hash == hashed, RefreshFamily.ended_at.is_(None))
-        .values(previous_hash=hashed, rotated_at=now(), grace_used_at=None, **_moved_on(successor)),
-    )
-
-
-def _repeat(connection: Connection, name: str, hashed: str, successor: str) -> int | None:
-    """Rotate once more from the previous token, once and only within the grace period."""
-    moment = now()
-    return _set(
-        connection,
-        update(RefreshFamily)
-        .where(
-            RefreshFamily.id == name,
-            RefreshFamily.previous_hash == hashed,
-            RefreshFamily.rotated_at >= moment - GRACE,
-            RefreshFamily.grace_used_at.is_(None),
-            RefreshFamily.ended_at.is_(None),
-        )
-        .values(grace_used_at=moment, **_moved_on(successor)),
-    )
-
-
-def _moved_on(successor: str) -> dict[str, Any]:
-    idle = timedelta(seconds=provider.settings.refresh_idle_seconds)
-    return {
-        "current_hash": _hash(successor),
-        "generation": RefreshFamily.generation + 1,
-        "idle_until": now() + idle,
-    }
+def _may_be_repeated(family: RefreshFamily, hashed: str) -> bool:
+    """Whether it is the previous token, repeated for the first time and within the grace period."""
+    if family.previous_hash is None or family.rotated_at is None or family.grace_used_at is not None:
+        return False
+    return hmac.compare_digest(family.previous_hash, hashed) and family.rotated_at >= now() - GRACE
 
 
 def _set(connection: Connection, statement: Update) -> int | None:

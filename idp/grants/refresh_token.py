@@ -29,7 +29,7 @@ class RefreshTokenGrant(TokenGrant):
     GRANT_TYPE = "refresh_token"
 
     def redeem(self, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
-        """Check what the family stands on, rotate, mint; the order leaves a wrong request without effect.
+        """Check what the family stands on, mint, rotate; the order leaves a wrong request without effect.
 
         `auth_time`, `acr`, `amr` and `sid` are those of the sign-in, and there is no nonce (OIDC Core §12.2).
         """
@@ -41,9 +41,9 @@ class RefreshTokenGrant(TokenGrant):
         _check_key(authorization, client, self.confirmation)
         account = _account(authorization, client)
         narrowed = self.limited(self.bound(authorization.within(client, _asked(form, authorization)).apart()))
-        with set_aside(account, client, family):
-            successor, generation = _go_on(family, token, client)
-        return tokens.mint(narrowed, account, client, generation=generation, refresh_token=successor)
+        if profiles.of(client).rotates_refresh_tokens:
+            return _rotated(family, token, narrowed, account, client)
+        return _kept(family, token, narrowed, account, client)
 
 
 def _family(token: str, client: Client) -> RefreshFamily:
@@ -67,11 +67,33 @@ def _check_key(authorization: Authorization, client: Client, confirmation: Mappi
         raise InvalidGrantError("The refresh token is bound to another key.")
 
 
-def _go_on(family: RefreshFamily, token: str, client: Client) -> tuple[str, int]:
-    """The successor of the token; of a client that proves a key, the token itself (decision 4)."""
-    if profiles.of(client).rotates_refresh_tokens:
-        return families.rotate(family, token, client.client_id)
-    return families.use(family, token)
+def _rotated(
+    family: RefreshFamily, token: str, authorization: Authorization, account: Account, client: Client
+) -> dict[str, Any]:
+    """New tokens, and a successor of this one (decision 4).
+
+    Everything that can fail comes before the family moves on: who is answered with an error comes again with a token
+    that still counts. What was minted in vain, because somebody else moved the family meanwhile, is taken back.
+    """
+    with set_aside(account, client, family):
+        rotation = families.prepare(family, token, client.client_id)
+    generation, successor = rotation.generation, rotation.successor
+    body = tokens.mint(authorization, account, client, generation=generation, refresh_token=successor)
+    with set_aside(account, client, family):
+        is_made = families.rotate(rotation)
+    if is_made:
+        return body
+    tokens.revoke(body["access_token"])
+    return _rotated(_family(token, client), token, authorization, account, client)
+
+
+def _kept(
+    family: RefreshFamily, token: str, authorization: Authorization, account: Account, client: Client
+) -> dict[str, Any]:
+    """New tokens, and the same refresh token again: of a client that proves a key (decision 4)."""
+    with set_aside(account, client, family):
+        generation = families.use(family, token)
+    return tokens.mint(authorization, account, client, generation=generation, refresh_token=token)
 
 
 def _account(authorization: Authorization, client: Client) -> Account:

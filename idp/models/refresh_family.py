@@ -15,7 +15,7 @@ from ..db import Moment
 class RefreshFamily(Base):
     """One authorization with its living refresh token; only hashes are kept.
 
-    Rotation is a compare-and-set on `current_hash`. The previous token may be repeated once within the grace period
+    Rotation is a compare-and-set on `generation`. The previous token may be repeated once within the grace period
     (`grace_used_at` is unset), its first successor dies then; anything else ends the family (decision 4).
     """
 
