@@ -10,20 +10,27 @@ from .models import Client
 
 
 class NoEncryptionKey(OAuth2Error):  # type: ignore[misc]
-    """The client asked for encryption and has no key for it, or none that can be fetched."""
+    """The client asked for encryption and has no key for it, or none that can be fetched.
+
+    The request is right, and may be so again when the keys are (RFC 9110 §15.6.4).
+    """
 
     error = "server_error"
     description = "The client has no key to encrypt to."
+    status_code = 503
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """With when the keys may be fetched again."""
+        return [*super().get_headers(), ("Retry-After", str(client_keys.PAUSE))]
 
 
 def encrypted(text: str, client: Client, alg: str | None, enc: str | None, *, cty: str | None = None) -> str:
-    """The text for this client's eyes; the text itself where the client registered no algorithm."""
+    """The text to the first key of the client that serves; the text itself where it registered no algorithm."""
     if alg is None:
         return text
-    jwk = client_keys.encryption_key(client, encryption.key_types(alg), alg)
-    if jwk is None:
-        raise NoEncryptionKey()
-    try:
-        return encryption.encrypt(text, jwk, alg=alg, enc=enc or encryption.DEFAULT_ENCODING, cty=cty)
-    except UnusableKey:
-        raise NoEncryptionKey() from None
+    for jwk in client_keys.encryption_keys(client, encryption.key_types(alg), alg):
+        try:
+            return encryption.encrypt(text, jwk, alg=alg, enc=enc or encryption.DEFAULT_ENCODING, cty=cty)
+        except UnusableKey:
+            continue
+    raise NoEncryptionKey()

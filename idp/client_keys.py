@@ -61,14 +61,13 @@ def client_keys(client: Client) -> list[dict[str, Any]]:
     return next(_readings(client))
 
 
-def encryption_key(client: Client, key_types: tuple[str, ...], alg: str) -> dict[str, Any] | None:
-    """The first key of these types the client lets others encrypt to it with (OIDC Core §10.2)."""
+def encryption_keys(client: Client, key_types: tuple[str, ...], alg: str) -> Iterator[dict[str, Any]]:
+    """The keys of these types the client lets others encrypt to it with (OIDC Core §10.2)."""
     for jwk in client_keys(client):
         if jwk.get("kty") not in key_types or jwk.get("crv") in SIGNING_CURVES:
             continue
         if jwk.get("alg", alg) == alg and jwk.get("use", "enc") == "enc":
-            return jwk
-    return None
+            yield jwk
 
 
 def has_keys(client: Client) -> bool:

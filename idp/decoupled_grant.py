@@ -10,7 +10,9 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from . import decoupled
 from . import endings
 from . import families
+from . import id_token
 from . import tokens
+from .authorization import Authorization
 from .db import db
 from .models import Account
 from .models import Client
@@ -30,7 +32,7 @@ class DecoupledGrant(TokenGrant):
         if handle is None:
             raise InvalidRequestError(f"The {self.PARAMETER} is missing.")
         authorization = decoupled.fetch(
-            handle, client, self.GRANT_TYPE, look=lambda given: self.limited(given.within(client))
+            handle, client, self.GRANT_TYPE, look=lambda given: self._look(given.within(client), client)
         )
         account = db.session.get(Account, authorization.account_id)
         if account is None or not authorization.holds(account):
@@ -44,3 +46,9 @@ class DecoupledGrant(TokenGrant):
             with set_aside(account, client):
                 refresh_token = families.start(authorization)
         return tokens.mint(limited, account, client, refresh_token=refresh_token)
+
+    def _look(self, given: Authorization, client: Client) -> None:
+        """Raise what would keep the tokens from being made, while the handle is still good."""
+        self.limited(given)
+        if "openid" in given.scope:
+            id_token.check_key(client)

@@ -57,6 +57,15 @@ def issue(
         asked |= claims.for_userinfo(account, client, authorization.scope, None)
     known = {name: value for name, value in stated.items() if value is not None}
     signed = provider.keys.sign({**asked, **known}, alg=alg)
+    return _encrypted(signed, client)
+
+
+def check_key(client: Client) -> None:
+    """Raise now what would keep an ID token from being encrypted to the client later: before anything is spent."""
+    _encrypted("", client)
+
+
+def _encrypted(signed: str, client: Client) -> str:
     how = client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc
     return encrypted(signed, client, *how, cty="JWT")
 

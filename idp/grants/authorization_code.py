@@ -15,6 +15,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from .. import audit
 from .. import endings
 from .. import families
+from .. import id_token
 from .. import profiles
 from .. import redirects
 from .. import sender_constraint
@@ -58,10 +59,14 @@ class AuthorizationCodeGrant(TokenGrant):
     GRANT_TYPE = "authorization_code"
 
     def redeem(self, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
-        """Take the code, check everything it is bound to, mint: in this order, so that no error leaves it usable."""
+        """Take the code, check everything it is bound to, mint: in this order, so that no error leaves it usable.
+
+        Only what is not the request's fault comes before: the client may come again with the code.
+        """
         code = form.get("code")
         if code is None:
             raise InvalidRequestError("The code is missing.")
+        id_token.check_key(client)
         value = _take(code, client)
         authorization = Authorization.from_json(value["authorization"])
         _check_binding(value, authorization, client, form)

@@ -12,6 +12,8 @@ from oidc import Configure
 from oidc import a_client
 from oidc import an_account
 from oidc import basic
+from oidc import change
+from oidc import is_error
 from oidc import sign_in
 from proofs import dpop
 from proofs import presented
@@ -159,6 +161,19 @@ def test_a_question_that_asks_for_too_much_spends_nothing(app: Flask, visitor: V
 
     form = {"grant_type": GRANT, "device_code": begun["device_code"], "resource": "https://other.example"}
     assert device.post("/token", data=form, headers=basic("television")).json["error"] == "invalid_target"
+    assert poll(device, begun).status_code == 200
+
+
+def test_a_question_spends_nothing_while_the_client_has_no_key(app: Flask, visitor: Visitor) -> None:
+    """RFC 9110 §15.6.4: an ID token that cannot be encrypted for now is no fault of the question."""
+    client = a_device(id_token_encrypted_response_alg="ECDH-ES")
+    device = Browser(app)
+    begun = begin(device)
+    sign_in(visitor.browser, an_account())
+    allow(visitor, begun)
+
+    assert is_error(poll(device, begun), "server_error", 503)
+    change(client, id_token_encrypted_response_alg=None)
     assert poll(device, begun).status_code == 200
 
 

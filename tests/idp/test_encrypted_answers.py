@@ -17,10 +17,16 @@ from oidc import an_account
 from oidc import answer
 from oidc import authorize
 from oidc import basic
+from oidc import change
+from oidc import code_for
+from oidc import is_error
+from oidc import redeem
 from oidc import sign_in
 from oidc import tokens_for
 from werkzeug.test import TestResponse
 
+from idp.db import db
+from idp.models import RefreshFamily
 from idp.provider import provider
 from keys import encryption
 
@@ -91,6 +97,34 @@ def test_a_key_that_only_signs_is_not_encrypted_to(app: Flask, browser: FlaskCli
     assert tokens_for(browser, client)["id_token"].count(".") == 4
 
 
+@pytest.mark.parametrize("size", [1024, None])
+def test_a_key_that_cannot_be_used_does_not_hide_a_good_one(app: Flask, browser: FlaskClient, size: int | None) -> None:
+    """RFC 7518 §4.3: 2048 bits or more; RFC 7517 §5: what cannot be read is passed over."""
+    nonsense = {"kty": "RSA", "n": "AQAB", "e": "AQAB"}
+    bad = nonsense if size is None else RSAKey.generate_key(size).as_dict(private=False)
+    client = a_client(jwks={"keys": [bad, *jwks()["keys"]]}, id_token_encrypted_response_alg="RSA-OAEP-256")
+    sign_in(browser, an_account())
+
+    header, _ = opened(tokens_for(browser, client)["id_token"], "RSA-OAEP-256")
+
+    assert header["kid"] == RSA.kid
+
+
+def test_a_code_survives_while_the_client_has_no_key(app: Flask, browser: FlaskClient) -> None:
+    """RFC 9110 §15.6.4: an ID token that cannot be encrypted for now is no fault of the request."""
+    client = a_client(id_token_encrypted_response_alg="RSA-OAEP-256")
+    sign_in(browser, an_account())
+    code = code_for(browser, client, scope="openid offline_access")
+
+    failed = redeem(browser, code)
+
+    assert is_error(failed, "server_error", 503)
+    assert failed.headers["Retry-After"] == "60"
+    assert db.session.query(RefreshFamily).count() == 0
+    change(client, jwks=jwks())
+    assert redeem(browser, code).status_code == 200
+
+
 def test_userinfo_is_signed_for_its_client(app: Flask, browser: FlaskClient) -> None:
     """OIDC Core §5.3.2: with iss and aud."""
     client = a_client(userinfo_signed_response_alg="RS256")
@@ -135,8 +169,7 @@ def test_without_a_key_nothing_is_told_in_clear(app: Flask, browser: FlaskClient
 
     response = userinfo(browser, given["access_token"])
 
-    assert response.status_code == 400
-    assert response.json["error"] == "server_error"
+    assert is_error(response, "server_error", 503)
     assert "anna" not in response.text
 
 
