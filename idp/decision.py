@@ -197,7 +197,7 @@ def _answer(
         return _end_elsewhere("done", decoupled.approve(request.decoupled, authorization))
     kinds, params = request.response_type.split(), {}
     if "code" in kinds:
-        params["code"] = authorization_code.issue(authorization, request)
+        params["code"], authorization = authorization_code.issue(authorization, request)
     if "token" in kinds:
         params |= {name: str(value) for name, value in tokens.access(authorization, client).items()}
     if "id_token" in kinds:

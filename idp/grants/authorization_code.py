@@ -37,20 +37,22 @@ _CODE = re.compile(r"[A-Za-z0-9_\-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 
 
-def issue(authorization: Authorization, request: AuthorizationRequest) -> str:
+def issue(authorization: Authorization, request: AuthorizationRequest) -> tuple[str, Authorization]:
     """Make a code of 256 random bits; only its hash is kept, for a minute (RFC 6749 §4.1.2, §10.10).
 
-    The family's name follows from the code, so that a replay names what it must end, whatever has been forgotten.
+    The family's name follows from the code, so that a replay names what it must end, whatever has been forgotten. What
+    travels beside the code is of that family, too: it is made from the authorization that comes back with it.
     """
     code = secrets.token_urlsafe(32)
+    authorization = replace(authorization, family=_family(code))
     value = {
-        "authorization": replace(authorization, family=_family(code)).to_json(),
+        "authorization": authorization.to_json(),
         "redirect_uri": request.redirect_uri,
         "code_challenge": request.code_challenge,
         "dpop_jkt": request.dpop_jkt,
     }
     provider.store.put(KIND, _key(code), value, provider.settings.code_seconds)
-    return code
+    return code, authorization
 
 
 class AuthorizationCodeGrant(TokenGrant):

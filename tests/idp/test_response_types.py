@@ -14,8 +14,10 @@ from oidc import a_client
 from oidc import an_account
 from oidc import answer
 from oidc import authorize
+from oidc import basic
 from oidc import redeem
 from oidc import sign_in
+from oidc import userinfo
 from werkzeug.test import TestResponse
 
 from idp import id_token
@@ -57,8 +59,7 @@ def test_everything_that_was_asked_comes_in_the_fragment(app: Flask, browser: Fl
     if "code" in kinds:
         assert redeem(browser, given["code"]).status_code == 200
     if "token" in kinds:
-        userinfo = browser.get("/userinfo", headers={"Authorization": f"Bearer {given['access_token']}"})
-        assert userinfo.status_code == 200
+        assert userinfo(browser, given["access_token"]).status_code == 200
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TYPES if "id_token" in kind])
@@ -101,6 +102,30 @@ def test_both_id_tokens_of_one_sign_in_speak_of_the_same(app: Flask, browser: Fl
     assert first
     assert second
     assert all(first[name] == second[name] for name in ("iss", "sub", "aud", "auth_time", "acr", "nonce"))
+
+
+@pytest.mark.parametrize("kind", ["code token", "code id_token token"])
+def test_a_code_that_comes_again_ends_the_token_beside_it(app: Flask, browser: FlaskClient, kind: str) -> None:
+    """RFC 6749 §4.1.2: all tokens that were issued for the code, wherever they were."""
+    sign_in(browser, an_account())
+    given = answer(authorize(browser, a_client_of(*TYPES), response_type=kind))
+    redeem(browser, given["code"])
+
+    redeem(browser, given["code"])
+
+    assert userinfo(browser, given["access_token"]).status_code == 401
+
+
+def test_a_refresh_token_given_back_takes_the_token_beside_its_code_with_it(app: Flask, browser: FlaskClient) -> None:
+    """RFC 7009 §2.1: all access tokens of the same authorization grant."""
+    sign_in(browser, an_account())
+    client = a_client_of(*TYPES)
+    given = answer(authorize(browser, client, response_type="code token", scope="openid offline_access"))
+    refresh_token = redeem(browser, given["code"]).json["refresh_token"]
+
+    browser.post("/revoke", data={"token": refresh_token}, headers=basic())
+
+    assert userinfo(browser, given["access_token"]).status_code == 401
 
 
 def test_a_refusal_goes_where_the_answer_would(app: Flask, browser: FlaskClient) -> None:
