@@ -41,6 +41,8 @@ RESPONSE_TYPES: dict[str, tuple[str, ...]] = {
 Tokens never travel in a query, which servers log (OAuth 2.0 Multiple Response Types §3.0, §5).
 """
 
+_WITHOUT_CODE = tuple(each for each in RESPONSE_TYPES if "code" not in each.split())
+
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 UNSUPPORTED = {"registration": RegistrationNotSupportedError}
 MAX_LENGTH = 4096
@@ -137,10 +139,11 @@ def response_mode(params: Parameters, response_type: str, client: Client) -> str
     return mode
 
 
-def scope(params: Parameters, client: Client) -> tuple[str, ...]:
+def scope(params: Parameters, client: Client, response_type: str) -> tuple[str, ...]:
     """The scopes the client gets: those it asked for, exist, and it is allowed (RFC 6749 §3.3).
 
-    Others are not granted, and the token answer says which were. `offline_access` is for clients with refresh tokens.
+    Others are not granted, and the token answer says which were. `offline_access` is for clients with refresh tokens,
+    and ignored where the browser brings no code to get one with (OIDC Core §11).
     """
     asked = [token for token in (params.get("scope") or "").split(" ") if token]
     if not asked:
@@ -149,8 +152,9 @@ def scope(params: Parameters, client: Client) -> tuple[str, ...]:
         raise InvalidScopeError("The scope is malformed.")
     if "openid" not in asked or "openid" not in client.scope:
         raise InvalidScopeError("The scope must contain openid.")
+    ignored = {"offline_access"} if response_type in _WITHOUT_CODE else set()
     known = (*claim_rules.SCOPES, *resources.scopes())
-    return tuple(name for name in known if name in asked and may_have(client, name))
+    return tuple(name for name in known if name in asked and name not in ignored and may_have(client, name))
 
 
 def may_have(client: Client, scope: str) -> bool:

@@ -104,6 +104,18 @@ def test_both_id_tokens_of_one_sign_in_speak_of_the_same(app: Flask, browser: Fl
     assert all(first[name] == second[name] for name in ("iss", "sub", "aud", "auth_time", "acr", "nonce"))
 
 
+@pytest.mark.parametrize(("kind", "scope"), [("id_token token", "openid"), ("code token", "openid offline_access")])
+def test_offline_access_is_ignored_where_no_code_is_given(
+    app: Flask, browser: FlaskClient, kind: str, scope: str
+) -> None:
+    """OIDC Core §11: unless the response_type would result in an authorization code being returned."""
+    sign_in(browser, an_account())
+
+    given = answer(authorize(browser, a_client_of(*TYPES), response_type=kind, scope="openid offline_access"))
+
+    assert given["scope"] == scope
+
+
 @pytest.mark.parametrize("kind", ["code token", "code id_token token"])
 def test_a_code_that_comes_again_ends_the_token_beside_it(app: Flask, browser: FlaskClient, kind: str) -> None:
     """RFC 6749 §4.1.2: all tokens that were issued for the code, wherever they were."""
