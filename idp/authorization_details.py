@@ -13,7 +13,8 @@ from .models import Client
 from .parameters import Parameters
 from .provider import provider
 
-MAX_LENGTH = 16 * 1024
+MAX_LENGTH = 4 * 1024
+"""Of all details of a request, as JSON: a signed access token carries them, and has to fit into a header."""
 MAX_DEPTH = 20
 MOST = 50
 
@@ -39,6 +40,8 @@ def read(params: Parameters, client: Client) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(asked, list) or len(asked) > MOST or not all(isinstance(each, dict) for each in asked):
         raise InvalidAuthorizationDetails()
     if not all(each.get("type") in client.authorization_details_types for each in asked) or not _can_be_kept(asked):
+        raise InvalidAuthorizationDetails()
+    if len(json.dumps(asked)) > MAX_LENGTH:  # in ASCII, as tokens carry it
         raise InvalidAuthorizationDetails()
     return tuple(asked)
 

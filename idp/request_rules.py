@@ -46,7 +46,7 @@ _WITHOUT_CODE = tuple(each for each in RESPONSE_TYPES if "code" not in each.spli
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 UNSUPPORTED = {"registration": RegistrationNotSupportedError}
 MAX_LENGTH = 4096
-MAX_LENGTHS = {"claims": 16 * 1024, "id_token_hint": 16 * 1024, "authorization_details": details.MAX_LENGTH}
+MAX_LENGTHS = dict.fromkeys(("claims", "id_token_hint", "authorization_details"), 16 * 1024)
 MAX_WORDS = 50
 MAX_BINDING_MESSAGE = 64
 

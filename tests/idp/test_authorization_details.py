@@ -12,6 +12,7 @@ from oidc import a_client
 from oidc import an_account
 from oidc import answer
 from oidc import authorize
+from oidc import basic
 from oidc import change
 from oidc import id_token_claims
 from oidc import is_error
@@ -191,6 +192,30 @@ def test_userinfo_does_not_tell_them(browser: FlaskClient, client: Client, accou
 
     assert "Musterverein" not in json.dumps(id_token_claims(body["id_token"]))
     assert "Musterverein" not in userinfo(browser, body["access_token"]).text
+
+
+def a_reader(format_: str = "opaque") -> Client:
+    """An application of the fund, whose details need not be shown."""
+    return a_client("fund", authorization_details_types=["reading"], access_token_format=format_)
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "\u00e9" * 700, "\U0001f600" * 400])
+def test_details_that_no_token_could_carry_are_refused(browser: FlaskClient, account: Account, text: str) -> None:
+    """RFC 9396 §5; RFC 6750 §2.1: an access token is sent in a header."""
+    given = asked(browser, a_reader(), {"type": "reading", "of": text})
+
+    assert given["error"] == "invalid_authorization_details"
+
+
+def test_the_longest_details_make_a_token_that_can_be_used(browser: FlaskClient, account: Account) -> None:
+    """RFC 9396 §9.1"""
+    bare = len(json.dumps([{"type": "reading", "of": ""}]))
+    detail = {"type": "reading", "of": "a" * (details.MAX_LENGTH - bare)}
+    code = asked(browser, a_reader("jwt"), detail)["code"]
+
+    token = redeem(browser, code, headers=basic("fund")).json["access_token"]
+
+    assert userinfo(browser, token).status_code == 200
 
 
 def read(value: object) -> tuple[DetailsType, ...]:
