@@ -142,22 +142,30 @@ def living_proofs(interaction: Interaction, account: Account, before: Session | 
     Those of a session that was signed out meanwhile, or from before an "end all", are gone. Proofs count whole seconds,
     so one made here is held against an "end all" by its exact moment, and one of a session by the session that is
     living still (`Session.is_over`).
+
+    One of a session must be young enough now, for the client judges by `auth_time` (§3.1.3.7 item 13) and a page may
+    stay open for long. One made here must be so when the visit began: whoever is slow is not asked for ever.
     """
-    request, begun = interaction.request, interaction.started_at
-    ended = account.sessions_valid_after.timestamp()
+    request, ended = interaction.request, account.sessions_valid_after.timestamp()
     is_joined = before is not None and before.sid == interaction.sid
-    oldest = int(ended)
-    if request is not None and request.max_age is not None:
-        oldest = max(oldest, begun - request.max_age)
-    if request is not None and FRESH_PROMPTS & set(request.prompt):
-        oldest = max(oldest, begun)
+    oldest_joined = max(int(ended), _oldest(request, int(sessions.began().timestamp())))
+    oldest_made = max(int(ended), _oldest(request, interaction.started_at))
 
     def lives(proof: Proof) -> bool:
         if interaction.sid is not None and proof.method not in interaction.proven_at:
-            return is_joined and proof.at >= oldest
-        return interaction.proven_at.get(proof.method, proof.at) >= ended and proof.at >= oldest
+            return is_joined and proof.at >= oldest_joined
+        return interaction.proven_at.get(proof.method, proof.at) >= ended and proof.at >= oldest_made
 
     return [proof for proof in interaction.proofs if lives(proof)]
+
+
+def _oldest(request: AuthorizationRequest | None, moment: int) -> int:
+    """From when on proofs were young enough at this moment; 0 where any age will do."""
+    if request is None:
+        return 0
+    if FRESH_PROMPTS & set(request.prompt):
+        return moment
+    return 0 if request.max_age is None else moment - request.max_age
 
 
 def _essential_is_met(request: AuthorizationRequest, proofs: list[Proof]) -> bool:

@@ -97,8 +97,13 @@ def moment(account: Account) -> float:
 
     An "end all" of somebody else that comes while it is being answered then ends it, too.
     """
-    began: datetime = g.get("began", now())
-    return max(began.timestamp(), account.sessions_valid_after.timestamp())
+    return max(began().timestamp(), account.sessions_valid_after.timestamp())
+
+
+def began() -> datetime:
+    """When this request began: one moment for everything that is judged while it is being answered."""
+    beginning: datetime = g.get("began", now())
+    return beginning
 
 
 def start(account: Account, proofs: list[Proof], *, before: Session | None) -> Session:

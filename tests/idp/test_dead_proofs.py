@@ -7,7 +7,10 @@ import pytest
 import time_machine
 from flask import Flask
 from oidc import a_client
+from oidc import answer
 from oidc import change
+from oidc import id_token_claims
+from oidc import redeem
 from oidc import request_of
 from oidc import sign_in
 from visitor import Page
@@ -93,6 +96,37 @@ def test_a_session_signed_out_in_the_second_of_its_proofs_is_gone_for_an_interac
         visitor.browser.delete_cookie("idp_session")
 
         assert is_asked_again(visitor.open(page.url))
+
+
+def test_a_session_that_grows_too_old_while_a_page_waits_counts_no_more(visitor: Visitor) -> None:
+    """OIDC Core §3.1.2.1, §3.1.3.7 item 13: the client holds auth_time against its max_age when it is answered."""
+    person, client = a_member(), a_client(first_party=False)
+    account = db.session.get_one(Account, person.account_id)
+    sign_in(visitor.browser, account)
+    waiting = visitor.open("/authorize", **request_of(client, max_age="60"))
+    assert "consent" in waiting.url
+
+    with time_machine.travel(now() + timedelta(minutes=25)):
+        asked = visitor.answer(waiting)
+
+        assert is_asked_again(asked)
+        agreed = visitor.answer(visitor.sign_in(person, asked))
+        tokens = redeem(visitor.browser, answer(agreed.response)["code"]).json
+        claims = id_token_claims(tokens["id_token"])
+        assert claims["iat"] - claims["auth_time"] <= 60
+
+
+@pytest.mark.parametrize("changes", [{"max_age": "0"}, {"max_age": "1"}, {"prompt": "login"}])
+def test_whoever_has_signed_in_here_is_not_asked_again_for_being_slow(
+    visitor: Visitor, changes: dict[str, str]
+) -> None:
+    """OIDC Core §3.1.2.1: a fresh sign-in is demanded, and was made; else it would go round for ever."""
+    person, client = a_member(), a_client(first_party=False)
+    waiting = visitor.sign_in(person, visitor.open("/authorize", **request_of(client, **changes)))
+    assert "consent" in waiting.url
+
+    with time_machine.travel(now() + timedelta(minutes=25)):
+        assert "code=" in visitor.answer(waiting).location
 
 
 def test_a_blocked_account_is_not_asked_again(visitor: Visitor) -> None:
