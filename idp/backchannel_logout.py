@@ -1,7 +1,8 @@
 """Back-channel logout: which applications a session signed in to, and that they hear of its end.
 
 Remembered in the transaction of the sign-in, queued in the transaction of the end: no end without the message, and no
-message without the end. How it is delivered is `channels/backchannel.py`'s matter.
+message without the end. How it is delivered is `channels/backchannel.py`'s matter; those that are only loaded in the
+browser are remembered here, too, and no message is queued for them (`frontchannel_logout.py`).
 """
 
 from collections.abc import Collection

@@ -20,6 +20,7 @@ from . import consents
 from . import decoupled
 from . import endings
 from . import errors
+from . import frontchannel_logout
 from . import id_token
 from . import interaction as interactions
 from . import known_devices
@@ -332,7 +333,7 @@ def _record(event: str, session: Session, before: Session | None, client: Client
     """Write down what happened; another person's session in this browser is over, and its clients hear of it."""
     replaced = before.sid if before is not None and before.sid != session.sid else None
     client_id = client.client_id if client is not None else None
-    hears = client is not None and backchannel_logout.is_wanted(client)
+    hears = client is not None and _hears_of_the_end(client)
     if replaced is not None:
         endings.end_session(replaced)
     with transaction():
@@ -341,3 +342,8 @@ def _record(event: str, session: Session, before: Session | None, client: Client
         if client_id is not None and hears:
             backchannel_logout.remember(session, client_id)
         audit.record(event, account_id=session.account_id, client_id=client_id, session=session.sid)
+
+
+def _hears_of_the_end(client: Client) -> bool:
+    """Whether this client is to hear of the end of the session, from us or in the browser."""
+    return backchannel_logout.is_wanted(client) or frontchannel_logout.is_wanted(client)

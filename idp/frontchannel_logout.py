@@ -6,19 +6,27 @@ from . import response as responses
 from . import subjects
 from .db import db
 from .models import Client
+from .models import SignedInClient
 from .provider import provider
 from .session import Session
+
+
+def is_wanted(client: Client) -> bool:
+    """Whether this client is to be loaded at the end of the sessions that signed in to it."""
+    return client.frontchannel_logout_uri is not None and provider.settings.frontchannel_logout
 
 
 def frames(session: Session) -> list[str]:
     """The addresses to load for the clients of a session, each with the issuer and the session it is about (§3).
 
-    What was shut out has no page in a person's browser; its tokens are over anyway.
+    Asked before they are told of the end, which forgets them. What was shut out has no page in a person's browser; its
+    tokens are over anyway.
     """
-    if not session.clients or not provider.settings.frontchannel_logout:
+    if not provider.settings.frontchannel_logout:
         return []
+    remembered = select(SignedInClient.client_id).where(SignedInClient.sid == session.sid)
     query = select(Client).where(
-        Client.client_id.in_(session.clients),
+        Client.client_id.in_(remembered) | Client.client_id.in_(session.clients),
         Client.frontchannel_logout_uri.is_not(None),
         Client.disabled_at.is_(None),
     )

@@ -40,7 +40,11 @@ class Session:
     sid: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """The public name of the session, as in ID tokens and logout tokens."""
     clients: list[str] = field(default_factory=list)
-    """Clients signed in to during this session."""
+    """Clients signed in to during this session; of two sign-ins at once, one may be missing.
+
+    Who hears of the end stands in `signed_in_client`; a node of the version before, and a session from it, know it
+    only from here.
+    """
 
     @cached_property
     def account(self) -> Account | None:

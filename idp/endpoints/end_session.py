@@ -148,9 +148,9 @@ def _sign_out(session: Session | None, target: str | None) -> Response:
         return _forget(responses.go(target or DONE))
     endings.end_session(session.sid)
     with transaction():
+        frames = frontchannel_logout.frames(session)
         told = endings.tell_of_session(session.sid)
         audit.record("sign_out", account_id=session.account_id, session=session.sid, told=told)
-    frames = frontchannel_logout.frames(session)
     response = _leave(frames, target or DONE) if frames else responses.go(target or DONE)
     interactions.forget_browser(response)
     return _forget(response)

@@ -11,7 +11,10 @@ from ..db import Moment
 
 
 class SignedInClient(Base):
-    """One row per session and client with a `backchannel_logout_uri`: what must be told outlives the session itself."""
+    """One row per session and client with a `backchannel_logout_uri` or a `frontchannel_logout_uri`.
+
+    What must be told outlives the session itself; and rows of two sign-ins at once stand side by side.
+    """
 
     __tablename__ = "signed_in_client"
 

@@ -18,9 +18,12 @@ from oidc import sign_in
 from oidc import tokens_for
 from werkzeug.test import TestResponse
 
+from idp import frontchannel_logout
+from idp import session as sessions
 from idp.clock import now
 from idp.db import db
 from idp.models import Client
+from idp.models import SignedInClient
 
 BACK = "https://rp.example/bye"
 AWAY = "https://rp.example/front?x=1"
@@ -106,6 +109,39 @@ def test_only_applications_of_this_session_are_loaded(browser: FlaskClient, clie
     found = frames(logout(browser, client))
 
     assert [urlsplit(frame).netloc for frame in found] == ["rp.example", "second.example"]
+
+
+def test_of_two_sign_ins_at_once_none_is_forgotten(
+    browser: FlaskClient, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OIDC Front-Channel Logout §2: every client of the session is loaded, whichever wrote the session last."""
+    second = a_client("second", frontchannel_logout_uri="https://second.example/front", redirect_uris=[BACK])
+    account = an_account()
+    sign_in(browser, account)
+    keep = sessions.keep
+
+    def slow(*args: Any, **kwargs: Any) -> str:
+        monkeypatch.undo()
+        code_for(browser, second)
+        return keep(*args, **kwargs)
+
+    monkeypatch.setattr(sessions, "keep", slow)
+
+    found = frames(logout(browser, client))
+
+    assert [urlsplit(frame).netloc for frame in found] == ["rp.example", "second.example"]
+
+
+def test_a_session_from_the_version_before_still_signs_out_everywhere(browser: FlaskClient, client: Client) -> None:
+    """Two nodes are updated one after another (docs/adr, expand then contract): rows were not written for it."""
+    session = sign_in(browser, an_account())
+    code_for(browser, client)
+    db.session.rollback()
+    db.session.query(SignedInClient).delete()
+    db.session.commit()
+    session.clients = ["portal"]
+
+    assert len(frontchannel_logout.frames(session)) == 1
 
 
 def test_an_answer_to_our_own_question_does_the_same(browser: FlaskClient, client: Client) -> None:
