@@ -72,14 +72,14 @@ def decide(interaction: Interaction, before: Session | None) -> Response:
     try:
         account, proofs = _check(interaction, request, client, before)
     except OAuth2Error as error:
-        return _finish(interaction, _refuse(request, error))
+        return _finish(interaction, refuse(request, error))
     if not pushed.use_up(request):
-        return _finish(interaction, errors.client_error("pushed request answered before"))
+        return _finish(interaction, _answered_before())
     session, is_new = _session(interaction, account, proofs, before)
     try:
         response = _answer(request, client, account, session, proofs)
     except OAuth2Error as error:  # a key to encrypt to cannot be had
-        return _finish(interaction, _refuse(request, error))
+        return _finish(interaction, _tell(request, error))
     if is_new or sessions.needs_keeping(session, client.client_id):
         session.clients = list(dict.fromkeys([*session.clients, client.client_id]))
         _keep(session, account, response, is_new=is_new)
@@ -94,12 +94,24 @@ def deny(interaction: Interaction) -> Response:
         return responses.go("/signin")
     if client is None or not may_still_answer(request, client):
         return errors.client_error("client or redirect_uri withdrawn")
-    return _refuse(request, AccessDeniedError("The person declined."))
+    return refuse(request, AccessDeniedError("The person declined."))
 
 
 def decline(interaction: Interaction) -> Response:
     """The same by a button of ours: the request is over, and so is this visit."""
     return _finish(interaction, deny(interaction))
+
+
+def refuse(request: AuthorizationRequest, error: OAuth2Error) -> Response:
+    """Answer with an error, which is an answer, too: one that was pushed is void from now on (RFC 9126 §4, §7.3).
+
+    That of `prompt=none` is no exception: the prompt is part of what was pushed, so nothing else could come of it.
+    """
+    return _tell(request, error) if pushed.use_up(request) else _answered_before()
+
+
+def _answered_before() -> Response:
+    return errors.client_error("pushed request answered before")
 
 
 def _finish(interaction: Interaction, response: Response) -> Response:
@@ -217,7 +229,7 @@ def _answer(
     return responses.answer(request.address, params)
 
 
-def _refuse(request: AuthorizationRequest, error: OAuth2Error) -> Response:
+def _tell(request: AuthorizationRequest, error: OAuth2Error) -> Response:
     """Tell the client: at its address, or when the program asks next."""
     if request.decoupled is not None:
         return _end_elsewhere("refused", decoupled.refuse(request.decoupled, error))

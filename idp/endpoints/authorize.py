@@ -21,6 +21,7 @@ from ..authorization_request import AuthorizationRequest
 from ..decision import FRESH_PROMPTS
 from ..decision import decide
 from ..decision import may_still_answer
+from ..decision import refuse
 from ..flow import next_page
 from ..flow import offered_flows
 from ..models import Account
@@ -65,7 +66,7 @@ def begin() -> Response:
     if page is None:
         return decide(interaction, session)
     if "none" in request.prompt:
-        return responses.refuse(request.address, page[0].error())
+        return refuse(request, page[0].error())
     return open_page(interaction)
 
 
@@ -84,7 +85,7 @@ def stay(error: Exception) -> Response:
 
 
 @blueprint.errorhandler(RefusedRequest)
-def refuse(refusal: RefusedRequest) -> Response:
+def tell(refusal: RefusedRequest) -> Response:
     """The client is told at its registered address."""
     return responses.refuse(refusal.address, refusal.error)
 

@@ -1,5 +1,6 @@
 """Pushed authorization requests (RFC 9126)."""
 
+import json
 import threading
 from typing import Any
 
@@ -16,6 +17,8 @@ from oidc import basic
 from oidc import redeem
 from oidc import request_of
 from oidc import sign_in
+from visitor import Page
+from visitor import Visitor
 from werkzeug.test import TestResponse
 
 from idp.clock import epoch
@@ -39,6 +42,11 @@ def pushed(browser: FlaskClient, client: Client, **changes: Any) -> str:
 
 def visit(browser: FlaskClient, reference: str, client_id: str = "portal", **more: str) -> TestResponse:
     return browser.get("/authorize", query_string={"client_id": client_id, "request_uri": reference, **more})
+
+
+def cancel(visitor: Visitor, page: Page) -> Page:
+    """«Refuser» on the page of consent."""
+    return visitor.post(f"{page.url.rsplit('/', 2)[0]}/cancel", **page.form()[1])
 
 
 def test_a_pushed_request_is_answered_as_it_was_pushed(app: Flask, browser: FlaskClient) -> None:
@@ -77,6 +85,59 @@ def test_looking_at_the_page_does_not_use_it_up(app: Flask, browser: FlaskClient
 
     assert {page.status_code for page in pages} == {303}
     assert "code" in answer(visit(browser, reference))
+
+
+def test_a_refusal_of_the_person_is_an_answer(app: Flask) -> None:
+    """RFC 9126 §4, §7.3: one-time use; the client has been told of access_denied."""
+    visitor = Visitor(app)
+    client = a_client(first_party=False)
+    sign_in(visitor.browser, an_account())
+    query = {"client_id": "portal", "request_uri": pushed(visitor.browser, client)}
+    page, other = visitor.open("/authorize", **query), visitor.open("/authorize", **query)
+
+    refused = cancel(visitor, page)
+
+    assert answer(refused.response)["error"] == "access_denied"
+    assert visitor.open("/authorize", **query).status == 400
+    agreed = visitor.answer(other)
+    assert (agreed.status, agreed.location) == (400, "")
+
+
+def test_two_tabs_of_one_request_refuse_it_once(app: Flask) -> None:
+    """RFC 9126 §7.3: the client gets one answer, the second tab a page here."""
+    visitor = Visitor(app)
+    client = a_client(first_party=False)
+    sign_in(visitor.browser, an_account())
+    query = {"client_id": "portal", "request_uri": pushed(visitor.browser, client)}
+    pages = [visitor.open("/authorize", **query) for _ in range(2)]
+
+    first, second = [cancel(visitor, page) for page in pages]
+
+    assert answer(first.response)["error"] == "access_denied"
+    assert (second.status, second.location) == (400, "")
+
+
+def test_an_error_without_a_page_is_an_answer(app: Flask, browser: FlaskClient) -> None:
+    """RFC 9126 §4: prompt=none was pushed with it, so asking with a page needs another request."""
+    client = a_client()
+    reference = pushed(browser, client, prompt="none")
+
+    first, second = visit(browser, reference), visit(browser, reference)
+
+    assert answer(first)["error"] == "login_required"
+    assert second.status_code == 400
+
+
+def test_an_error_of_the_decision_is_an_answer(app: Flask, browser: FlaskClient) -> None:
+    """RFC 9126 §4: a class that cannot be reached is told once."""
+    claims = json.dumps({"id_token": {"acr": {"essential": True, "value": "urn:unknown"}}})
+    sign_in(browser, an_account())
+    reference = pushed(browser, a_client(), claims=claims)
+
+    first, second = visit(browser, reference), visit(browser, reference)
+
+    assert answer(first)["error"] == "unmet_authentication_requirements"
+    assert second.status_code == 400
 
 
 def test_of_many_answers_at_once_one_is_given(app: Flask) -> None:
