@@ -22,6 +22,11 @@ def keep(request: AuthorizationRequest) -> str:
     return PREFIX + posted.keep(KIND, request.to_json(), SECONDS)
 
 
+def reference(request: AuthorizationRequest) -> str | None:
+    """The `request_uri` by which a request was found; None where it was not pushed."""
+    return None if request.pushed is None else PREFIX + request.pushed
+
+
 def find(reference: str, client: Client) -> AuthorizationRequest:
     """The request this client pushed, or the page that says it is over."""
     handle = reference.removeprefix(PREFIX)

@@ -74,6 +74,9 @@ def begin() -> Response:
 def accept() -> Response:
     """Check a posted request at once, and go on by GET (OIDC Core §3.1.2.1, decision 10)."""
     request = _read(read_form(http), find_client)
+    reference = pushed.reference(request)
+    if reference is not None:  # it waits already, and must not outlive its minute (RFC 9126 §4)
+        return responses.go("/authorize", {"client_id": request.client_id, "request_uri": reference})
     return responses.go("/authorize", {posted.HANDLE: posted.keep(KIND, request.to_json())})
 
 

@@ -254,6 +254,20 @@ def test_a_pushed_request_survives_a_posted_visit(app: Flask, browser: FlaskClie
     assert visit(browser, reference).status_code == 400
 
 
+def test_a_posted_visit_does_not_lengthen_its_minute(app: Flask, browser: FlaskClient) -> None:
+    """RFC 9126 §4: an expired request_uri is rejected as invalid, by whatever way the browser came."""
+    client = a_client()
+    sign_in(browser, an_account())
+    reference = pushed(browser, client)
+    waiting = browser.post("/authorize", data={"client_id": "portal", "request_uri": reference})
+
+    provider.store.delete("pushed", reference.removeprefix(PREFIX))  # as every store does when its minute is over
+
+    late = browser.get(waiting.headers["Location"])
+    assert late.status_code == 400
+    assert "Location" not in late.headers
+
+
 def test_a_client_of_fapi_1_that_pushes_needs_pkce(app: Flask, browser: FlaskClient, configure: Configure) -> None:
     """FAPI 1.0 Advanced §5.2.2-18; one that sends its request by value is tied by the ID token's hashes."""
     configure(implicit=True)
