@@ -48,6 +48,8 @@ from .session import Session
 
 FRESH_PROMPTS = frozenset({"login", "create", "select_account"})
 """Prompts after which only what was proven in this very interaction counts."""
+TOLD_IN_FRONT = ("access_token", "token_type", "expires_in", "scope")
+"""What is said of an access token in an authorization response (RFC 6749 §4.2.2); RFC 9396 §4 adds nothing to it."""
 
 
 class UnmetAuthenticationRequirements(OAuth2Error):  # type: ignore[misc]
@@ -220,7 +222,8 @@ def _answer(
     if "code" in kinds:
         params["code"], authorization = authorization_code.issue(authorization, request)
     if "token" in kinds:
-        params |= {name: str(value) for name, value in tokens.access(authorization, client).items()}
+        given = tokens.access(authorization, client)
+        params |= {name: str(given[name]) for name in TOLD_IN_FRONT}
     if "id_token" in kinds:
         params["id_token"] = _id_token(authorization, client, account, request, params)
     watched = session_management.session_state(session, client.client_id, request.redirect_uri)

@@ -30,6 +30,7 @@ from idp.details_type import DetailsType
 from idp.models import Account
 from idp.models import Client
 from idp.models import ConsentDetail
+from idp.provider import provider
 from idp.settings import Settings
 
 
@@ -78,6 +79,28 @@ def test_details_that_were_allowed_are_granted(browser: FlaskClient, client: Cli
     body = redeem(browser, asked(browser, client, PAYMENT)["code"]).json
 
     assert body["authorization_details"] == [PAYMENT]
+
+
+@pytest.mark.parametrize("mode", ["fragment", "jwt"])
+def test_details_are_told_by_the_token_endpoint_and_not_in_the_browser(
+    browser: FlaskClient, client: Client, account: Account, configure: Configure, mode: str
+) -> None:
+    """RFC 9396 §4, §7: the authorization response is not extended, the token response is.
+
+    Left out rather than written as JSON: a client expects no such parameter there, and what somebody pays to whom does
+    not belong into the browser's history. Who has no code may introspect the token (§9.2).
+    """
+    configure(authorization_details_types=TYPES, implicit=True)
+    change(client, response_types=["code token"], grant_types=["authorization_code", "implicit"])
+    allow(account, client, PAYMENT)
+
+    given = asked(browser, client, PAYMENT, response_type="code token", response_mode=mode)
+    told = given if mode == "fragment" else provider.keys.verify(given["response"], typ=["JWT"])
+
+    assert "authorization_details" not in told
+    by_introspection = browser.post("/introspect", data={"token": told["access_token"]}, headers=basic()).json
+    assert by_introspection["authorization_details"] == [PAYMENT]
+    assert redeem(browser, told["code"]).json["authorization_details"] == [PAYMENT]
 
 
 @pytest.mark.parametrize(
