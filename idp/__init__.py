@@ -2,7 +2,8 @@
 
 `create_app` assembles it, top to bottom; `wsgi.py` hands it the fund's flows and the fund's claims. What lives where:
 `request.py` is the strict front door, `flow.py` computes the next page, `endpoints/interaction.py` runs it,
-`response.py` answers the client; `grants/`, `client_auth/` and `endpoints/` are lists of one file each.
+`authorization_response.py` answers the client; `grants/`, `client_auth/`, `endpoints/` and `response_modes/` are lists
+of one file each.
 """
 
 from collections.abc import Sequence

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from . import answers
 from . import assurance
 from . import audit
+from . import authorization_response
 from . import backchannel_logout
 from . import consents
 from . import decoupled
@@ -229,14 +230,14 @@ def _answer(
     watched = session_management.session_state(session, client.client_id, request.redirect_uri)
     if watched is not None:
         params["session_state"] = watched
-    return responses.answer(request.address, params)
+    return authorization_response.answer(request.address, params)
 
 
 def _tell(request: AuthorizationRequest, error: OAuth2Error) -> Response:
     """Tell the client: at its address, or when the program asks next."""
     if request.decoupled is not None:
         return _end_elsewhere("refused", decoupled.refuse(request.decoupled, error))
-    return responses.refuse(request.address, error)
+    return authorization_response.refuse(request.address, error)
 
 
 def _end_elsewhere(outcome: str, notify: Mapping[str, str] | None) -> Response:

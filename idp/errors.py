@@ -1,7 +1,8 @@
 """Errors, handled in one place: a page for people, a reference for the operator.
 
-Three voices: the person reads what to do now, the client an OAuth error of its specification (`response.py`,
-`server.py`), the operator an exception with everything and the reference number that the person's page shows.
+Three voices: the person reads what to do now, the client an OAuth error of its specification
+(`authorization_response.py`, `server.py`), the operator an exception with everything and the reference number that the
+person's page shows.
 """
 
 import secrets

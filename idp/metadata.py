@@ -22,8 +22,8 @@ from .languages import LANGUAGES
 from .provider import provider
 from .request_rules import PROMPTS
 from .request_rules import offered_response_types
-from .response import MODES
-from .response import SIGNED
+from .response_modes import MODES
+from .response_modes.jwt import SIGNED
 from .texts import TAGS
 
 FOR_CERTIFICATES = (

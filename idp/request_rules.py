@@ -24,7 +24,7 @@ from . import sender_constraint
 from .models import Client
 from .parameters import Parameters
 from .provider import provider
-from .response import SIGNED
+from .response_modes.jwt import SIGNED
 
 _ADDRESS = ("query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt")
 _NEVER_QUERY = ("fragment", "form_post", "fragment.jwt", "form_post.jwt")

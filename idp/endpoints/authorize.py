@@ -10,6 +10,7 @@ from flask import Blueprint
 from flask import Response
 from flask import request as http
 
+from .. import authorization_response
 from .. import errors
 from .. import interaction as interactions
 from .. import posted
@@ -90,7 +91,7 @@ def stay(error: Exception) -> Response:
 @blueprint.errorhandler(RefusedRequest)
 def tell(refusal: RefusedRequest) -> Response:
     """The client is told at its registered address."""
-    return responses.refuse(refusal.address, refusal.error)
+    return authorization_response.refuse(refusal.address, refusal.error)
 
 
 def _read(params: Parameters, find: FindClient) -> AuthorizationRequest:

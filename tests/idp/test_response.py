@@ -1,4 +1,4 @@
-"""The one writer of authorization responses (idp/response.py)."""
+"""The one writer of authorization responses (idp/authorization_response.py), and how they travel."""
 
 import html
 import re
