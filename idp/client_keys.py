@@ -148,7 +148,7 @@ def _may_ask(entry: dict[str, Any]) -> bool:
 
 def _fetch(name: str, uri: str, entry: dict[str, Any]) -> dict[str, Any]:
     try:
-        keys = [_public(key) for key in _listed(fetcher.get(uri, accept="application/jwk-set+json, */*").json())]
+        keys = [_public(key) for key in _listed(fetcher.get_keys(uri).json())]
         moment = epoch()
         entry = {**entry, "keys": keys, "fetched_at": moment, "tried_at": moment}
     except FetchBusy:  # nothing was tried

@@ -100,40 +100,64 @@ class FetchBusy(FetchFailed):
 
 def get(url: str, *, accept: str = "application/json") -> Fetched:
     """Fetch an address; raises `FetchError`, at once where too many wait for one already."""
-    with _place(url):
+    with _place("document", url, most_waiting()):
         return _ask("GET", url, None, {"Accept": accept})
+
+
+def get_keys(url: str) -> Fetched:
+    """The same for the keys of a client, which have some places to themselves: whoever proves itself needs them.
+
+    The other places are anybody's who opens an authorization request with a `request_uri`, and may all be held by hosts
+    that are slow on purpose; each client's keys are fetched by one at a time, and seldom (`client_keys.py`).
+    """
+    with _place("keys", url, most_waiting_with_keys()):
+        return _ask("GET", url, None, {"Accept": "application/jwk-set+json, */*"})
 
 
 def most_waiting() -> int:
     """Requests that may wait for addresses of clients at once: 6 of 16 threads, 3 of 5."""
-    return max(3, int(current_app.config.get("THREADS", THREADS)) * 3 // 8)
+    return max(3, _threads() * 3 // 8)
+
+
+def most_waiting_with_keys() -> int:
+    """The same with those that wait for keys: 8 of 16 threads, 4 of 5; what lies between is for keys alone."""
+    return max(4, _threads() // 2)
 
 
 def most_waiting_for_one() -> int:
-    """Those that may wait for one host: a slow one holds no more, and the others go on (security.md 2.43)."""
+    """Those that may wait for one host: a slow one holds no more, and the others go on (security.md 2.43).
+
+    A host is its name, whatever the port. For keys it is counted anew: who makes others wait for a host does not keep
+    its keys away.
+    """
     return max(2, most_waiting() // 2)
 
 
+def _threads() -> int:
+    return int(current_app.config.get("THREADS", THREADS))
+
+
 @contextmanager
-def _place(url: str) -> Iterator[None]:
+def _place(what: str, url: str, most: int) -> Iterator[None]:
     """Hold one of the places of those who wait; raises `FetchBusy` where none is left."""
-    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    place = (what, host)
     with _PLACES:
-        if _WAITING.total() >= most_waiting() or _WAITING[host] >= most_waiting_for_one():
-            log.warning("fetch refused", host=host, waiting=_WAITING.total())
+        if _WAITING.total() >= most or _WAITING[place] >= most_waiting_for_one():
+            log.warning("fetch refused", what=what, host=host, waiting=_WAITING.total())
             raise FetchBusy("too many wait")
-        _WAITING[host] += 1
+        _WAITING[place] += 1
     try:
         yield
     finally:
         with _PLACES:
-            _WAITING[host] -= 1
-            if not _WAITING[host]:
-                del _WAITING[host]
+            _WAITING[place] -= 1
+            if not _WAITING[place]:
+                del _WAITING[place]
 
 
 _PLACES = threading.Lock()
-_WAITING: Counter[str] = Counter()
+_WAITING: Counter[tuple[str, str]] = Counter()
 
 
 def post(url: str, body: bytes, content_type: str, *, headers: Mapping[str, str] | None = None) -> Fetched:

@@ -276,7 +276,7 @@ def test_nothing_is_fetched_for_a_client_that_cannot_prove_itself_so(
 ) -> None:
     """RFC 6749 §5.2: neither an address of the client's nor the time it takes tells that it exists."""
     asked: list[str] = []
-    monkeypatch.setattr(fetcher, "get", lambda url, **_: asked.append(url))
+    monkeypatch.setattr(fetcher, "get_keys", asked.append)
     a_client(**{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://rp.example/jwks", **changes})
 
     assert not is_proven(ask(browser, assertion()))

@@ -259,7 +259,7 @@ def test_who_finds_no_place_goes_on_with_what_is_known(
         raise fetcher.FetchBusy("too many wait")
 
     with monkeypatch.context() as patched:
-        patched.setattr(fetcher, "get", busy)
+        patched.setattr(fetcher, "get_keys", busy)
         assert not fits(client, OLD, "old")
 
     assert fits(client, OLD, "old")

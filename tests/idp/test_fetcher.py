@@ -467,10 +467,10 @@ def waiting(count: int) -> bool:
     return fetcher._WAITING.total() == count
 
 
-def begin(app: Flask, *urls: str) -> list[threading.Thread]:
+def begin(app: Flask, *urls: str, get: Callable[[str], fetcher.Fetched] = fetcher.get) -> list[threading.Thread]:
     def fetch(url: str) -> None:
         with app.app_context():
-            fetcher.get(url)
+            get(url)
 
     threads = [threading.Thread(target=fetch, args=(url,)) for url in urls]
     for thread in threads:
@@ -478,13 +478,16 @@ def begin(app: Flask, *urls: str) -> list[threading.Thread]:
     return threads
 
 
-@pytest.mark.parametrize(("threads", "most", "most_for_one"), [(16, 6, 3), (5, 3, 2), (9, 3, 2), (64, 24, 12)])
+@pytest.mark.parametrize(
+    ("threads", "most", "most_with_keys", "most_for_one"), [(16, 6, 8, 3), (5, 3, 4, 2), (9, 3, 4, 2), (64, 24, 32, 12)]
+)
 def test_of_few_threads_few_wait(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, threads: int, most: int, most_for_one: int
+    app: Flask, monkeypatch: pytest.MonkeyPatch, threads: int, most: int, most_with_keys: int, most_for_one: int
 ) -> None:
     monkeypatch.setitem(app.config, "THREADS", threads)
 
     assert (fetcher.most_waiting(), fetcher.most_waiting_for_one()) == (most, most_for_one)
+    assert fetcher.most_waiting_with_keys() == most_with_keys
 
 
 def test_a_slow_host_holds_few_and_the_others_are_told_at_once(app: Flask, slow: threading.Event) -> None:
@@ -492,9 +495,9 @@ def test_a_slow_host_holds_few_and_the_others_are_told_at_once(app: Flask, slow:
     threads = begin(app, *[f"https://slow.example/{number}" for number in range(fetcher.most_waiting_for_one())])
     assert waiting(fetcher.most_waiting_for_one())
 
-    for url in ("https://slow.example/again", "https://SLOW.example/again", "https://user@slow.example/again"):
+    for host in ("slow.example", "SLOW.example", "user@slow.example", "slow.example:8443", "slow.example.:443"):
         with pytest.raises(fetcher.FetchBusy):
-            fetcher.get(url)
+            fetcher.get(f"https://{host}/again")
 
     threads += begin(app, "https://other.example/")
     assert waiting(fetcher.most_waiting_for_one() + 1)
@@ -512,6 +515,56 @@ def test_many_slow_hosts_hold_no_more_than_a_part_of_the_threads(app: Flask, slo
     with pytest.raises(fetcher.FetchBusy):
         fetcher.get("https://another.example/")
 
+    slow.set()
+    for thread in threads:
+        thread.join()
+    assert waiting(0)
+
+
+def test_slow_documents_keep_no_keys_away(app: Flask, slow: threading.Event) -> None:
+    """security.md 2.43: anybody can have a `request_uri` fetched, from many hosts; clients still prove themselves."""
+    threads = begin(app, *[f"https://evil-{number}.example/" for number in range(fetcher.most_waiting())])
+    assert waiting(fetcher.most_waiting())
+
+    threads += begin(app, "https://good.example/jwks", get=fetcher.get_keys)
+
+    assert waiting(fetcher.most_waiting() + 1)
+    with pytest.raises(fetcher.FetchBusy):
+        fetcher.get("https://good.example/")
+    slow.set()
+    for thread in threads:
+        thread.join()
+    assert waiting(0)
+
+
+def test_slow_documents_of_a_host_keep_not_even_its_own_keys_away(app: Flask, slow: threading.Event) -> None:
+    """security.md 2.43: whoever opens requests with a client's `request_uri` does not shut the client out."""
+    threads = begin(app, *["https://rp.example/request"] * fetcher.most_waiting_for_one())
+    assert waiting(fetcher.most_waiting_for_one())
+
+    threads += begin(app, "https://rp.example/jwks", get=fetcher.get_keys)
+
+    assert waiting(fetcher.most_waiting_for_one() + 1)
+    slow.set()
+    for thread in threads:
+        thread.join()
+    assert waiting(0)
+
+
+def test_keys_too_wait_in_few_places(app: Flask, slow: threading.Event) -> None:
+    """security.md 2.43: few for one host, and no more than half of the threads for all."""
+    hosts = ["slow"] * fetcher.most_waiting_for_one()
+    hosts += [f"slow-{number}" for number in range(fetcher.most_waiting_with_keys() - len(hosts))]
+    threads = begin(app, *[f"https://{host}.example/jwks" for host in hosts[:-1]], get=fetcher.get_keys)
+    assert waiting(fetcher.most_waiting_with_keys() - 1)
+    with pytest.raises(fetcher.FetchBusy):
+        fetcher.get_keys("https://slow.example:8443/jwks")
+
+    threads += begin(app, f"https://{hosts[-1]}.example/jwks", get=fetcher.get_keys)
+
+    assert waiting(fetcher.most_waiting_with_keys())
+    with pytest.raises(fetcher.FetchBusy):
+        fetcher.get_keys("https://another.example/jwks")
     slow.set()
     for thread in threads:
         thread.join()
