@@ -104,7 +104,7 @@ def test_a_store_that_does_not_answer_is_503(app: Flask, monkeypatch: pytest.Mon
 
     visitor = Visitor(app)
     page = visitor.open("/signin")
-    monkeypatch.setattr(type(app.extensions["idp"].store), "get", down)
+    monkeypatch.setattr(app.extensions["idp"].store, "get", down)
 
     answered = visitor.open(page.url)
 
