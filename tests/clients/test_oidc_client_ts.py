@@ -107,6 +107,23 @@ def test_a_portal_in_the_browser_signs_in_renews_and_signs_out(live: Live, home:
     assert failure == "login_required"
 
 
+def test_a_portal_signs_in_and_out_in_a_window_of_its_own(live: Live, home: str, page: Page) -> None:
+    """OIDC Core §3.1.2.1: the page sees the window it opened to the end, also past a page of ours that asks."""
+    page.goto(home)
+    with page.expect_popup() as opened:
+        begin(page, "{ window.end = watched(manager.signinPopup({prompt: 'login', popupAbortOnClose: true})) }")
+    popup = opened.value
+    popup.wait_for_url(f"{live.issuer}/i/**")
+    page.wait_for_timeout(1500)  # the library looks twice a second whether the window is closed
+    assert page.evaluate("Promise.race([end, Promise.resolve('open')])") == "open"
+    popup.close()
+    assert page.evaluate("end") == "Popup closed by user"
+
+    told = do(page, "manager.signinPopup()")
+    assert told["profile"]["iss"] == live.issuer
+    assert page.evaluate("manager.then((manager) => watched(manager.signoutPopup({state: 1})))") == "well"
+
+
 def test_a_page_that_nobody_registered_reads_nothing(live: Live, home: str, page: Page) -> None:
     """The Fetch Standard keeps the answers from it."""
     page.goto(home.replace("localhost", "127.0.0.1"))
