@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from oidc import a_client
 from oidc import an_account
@@ -263,6 +264,22 @@ def test_a_signed_request_is_believed_once(app: Flask) -> None:
 
     assert ask(Browser(app), request=text, **given).status_code == 200
     assert ask(Browser(app), request=text, **given).json["error"] == "invalid_request"
+
+
+def test_a_signed_request_is_believed_once_until_nobody_would_believe_it(app: Flask) -> None:
+    """CIBA Core §7.1.1: of the longest life, by a clock a minute ahead; one made with it shows how long that is."""
+    client = a_signing_program()
+    an_account(EMAIL)
+    given = {"scope": None, "login_hint": None, "binding_message": None}
+    with time_machine.travel(now() + timedelta(hours=1), tick=False) as clock:
+        times = {"iat": epoch() + 60, "nbf": epoch() + 60, "exp": epoch() + 60 + 3600}
+        once, unseen = (signed(client, jti=jti, **times) for jti in ("once", "unseen"))
+        assert ask(Browser(app), request=once, **given).status_code == 200
+
+        clock.shift(60 + 3600 + 59)
+
+        assert ask(Browser(app), request=once, **given).json["error"] == "invalid_request"
+        assert ask(Browser(app), request=unseen, **given).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,24 @@ def test_an_assertion_with_a_mac_counts_once(app: Flask, browser: FlaskClient, c
     assert Counter(answers) == {"invalid_client": 19, "invalid_grant": 1}
 
 
+@pytest.mark.parametrize("life", [60, 660])
+def test_an_assertion_counts_once_until_nobody_would_believe_it(
+    browser: FlaskClient, client: Client, life: int
+) -> None:
+    """RFC 7523 §3: `jti` is remembered as long as `exp` and a minute's leeway last, one made with it shows how long."""
+    with time_machine.travel(now() + timedelta(hours=1), tick=False) as clock:
+        end = epoch() + life
+        once, unseen = (assertion(key=MAC, alg="HS256", exp=end) for _ in range(2))
+        assert is_proven(ask(browser, once))
+
+        clock.shift(life + 59)
+
+        assert not is_proven(ask(browser, once))
+        assert is_proven(ask(browser, unseen))
+        clock.shift(1)
+        assert not is_proven(ask(browser, assertion(key=MAC, alg="HS256", exp=end)))
+
+
 def test_two_secrets_live_during_a_rotation(browser: FlaskClient, client: Client) -> None:
     db.session.rollback()
     client_secrets.add(client, "o" * 43, keep_old=True)

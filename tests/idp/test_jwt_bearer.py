@@ -3,9 +3,11 @@
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from oidc import Configure
@@ -157,6 +159,21 @@ def test_an_assertion_counts_once(browser: FlaskClient, desk: Client, account: A
 
     assert send(browser, text).status_code == 200
     assert is_error(send(browser, text), "invalid_grant")
+
+
+@pytest.mark.parametrize("life", [60, 660])
+def test_an_assertion_counts_once_until_nobody_would_believe_it(
+    browser: FlaskClient, desk: Client, account: Account, life: int
+) -> None:
+    """RFC 7523 §3: `jti` is remembered as long as `exp` and a minute's leeway last, one made with it shows how long."""
+    with time_machine.travel(now() + timedelta(hours=1), tick=False) as clock:
+        once, unseen = (assertion(account, exp=epoch() + life) for _ in range(2))
+        assert send(browser, once).status_code == 200
+
+        clock.shift(life + 59)
+
+        assert is_error(send(browser, once), "invalid_grant")
+        assert send(browser, unseen).status_code == 200
 
 
 def test_of_twenty_at_once_one_is_believed(app: Flask, desk: Client, account: Account) -> None:
