@@ -311,12 +311,26 @@ def test_a_certificate_of_another_name_is_refused(
 
 
 def test_too_much_is_refused(inside: None, server: Listener) -> None:
-    server.body = b" " * (fetcher.LARGEST + 1)
+    """security.md 2.43: 64 kB are taken, not a byte more."""
+    server.body = b" " * 65537
     with pytest.raises(FetchFailed):
         fetcher.get(server.url)
 
-    server.body = b" " * fetcher.LARGEST
-    assert len(fetcher.get(server.url).body) == fetcher.LARGEST
+    server.body = b" " * 65536
+    assert len(fetcher.get(server.url).body) == 65536
+
+
+def test_nobody_is_waited_for_longer_than_five_seconds(inside: None, server: Listener) -> None:
+    """security.md 2.43: by the bound of production, of which the tests below take a part only."""
+    server.act = drip_body
+    began = time.monotonic()
+
+    with pytest.raises(FetchFailed) as failure:
+        fetcher.get(server.url)
+
+    assert failure.value.reason == "too slow"
+    assert 4.9 <= time.monotonic() - began < 6.5
+    assert fetcher.SECONDS == 5
 
 
 def test_what_is_compressed_is_refused(inside: None, server: Listener) -> None:
