@@ -22,6 +22,8 @@ from target import WAIT
 from target import Target
 from target import answer
 
+RETYPED = ("at+jwt", "logout+jwt", "token-introspection+jwt")
+"""Types of what else is signed here; each with all that a living ID token says."""
 TOKEN_TYPES = [f"urn:ietf:params:oauth:token-type:{name}" for name in ("access_token", "id_token", "jwt")]
 
 
@@ -57,6 +59,7 @@ def _things_of_programs(target: Target) -> dict[str, str]:
         **{f"{name}, longer": f"{thing}A" for name, thing in whole.items()},
         "signed access token": target.tokens(browser, "signed")["access_token"],
         "ID token": tokens["id_token"],
+        **dict(zip(RETYPED, target.retyped(tokens["id_token"], *RETYPED), strict=True)),
         "pushed request": pushed,
         "its handle": pushed.rpartition(":")[2],
         "device code": device["device_code"],

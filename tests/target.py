@@ -18,10 +18,12 @@ from itertools import count
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qsl
 from urllib.parse import urlsplit
 
 import requests
+from flask import Flask
 from joserfc.jwk import ECKey
 from listener import Listener
 from listener import Seen
@@ -41,7 +43,9 @@ from walk import Walker
 from walk import expect
 
 from idp.clock import epoch
+from idp.provider import provider
 from keys import algorithms
+from wsgi import create_app
 
 CALLBACK = "https://rp.example/cb"
 LOOPBACK_CALLBACK = "http://127.0.0.1/cb"
@@ -336,6 +340,17 @@ class Target:
         return "IDP_REGISTRATION" in self.live.environment
 
     # --- what only the operator sees -------------------------------------------------------------------------------
+
+    def application(self) -> Flask:
+        """The application that runs there, once more in this process: the same settings, database and keys."""
+        with patch.dict(os.environ, self.live.environment):
+            return create_app()
+
+    def retyped(self, token: str, *types: str) -> list[str]:
+        """The claims of a token, signed by the provider itself as something else: only `typ` tells them apart."""
+        claims, alg = self.verified(token), algorithms.read_header(token)["alg"]
+        with self.application().app_context():
+            return [provider.keys.sign(claims, alg=alg, typ=each) for each in types]
 
     def rows(self, query: str, **params: Any) -> list[Any]:
         """Ask the provider's database."""

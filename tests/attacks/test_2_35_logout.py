@@ -10,6 +10,7 @@ import requests
 from addresses import VARIANTS
 from live import Person
 from live import node
+from places import RETYPED
 from target import WAIT
 from target import Browser
 from target import Target
@@ -151,6 +152,7 @@ def test_2_38_only_an_id_token_of_ours_is_a_hint(target: Target) -> None:
         "access token": tokens["access_token"],
         "signed access token": signed["access_token"],
         "refresh token": tokens["refresh_token"],
+        **dict(zip(RETYPED, target.retyped(tokens["id_token"], *RETYPED), strict=True)),
         "no signature": f"{head}.{body}.",
         "another's signature": f"{head}.{body}.{signed['id_token'].split('.')[2]}",
         "another's body": f"{head}.{signed['id_token'].split('.')[1]}.{signature}",
@@ -167,6 +169,9 @@ def test_2_38_only_an_id_token_of_ours_is_a_hint(target: Target) -> None:
 
     assert believed == []
     assert is_signed_in(target, browser)
+    (again,) = target.retyped(tokens["id_token"], "JWT")
+    control = target.browser().look("/logout", id_token_hint=again, post_logout_redirect_uri=BACK)
+    assert control.headers["Location"] == BACK, "of the right type it is a hint"
 
 
 # --- 2.40: everywhere ------------------------------------------------------------------------------------------------

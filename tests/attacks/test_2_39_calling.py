@@ -45,6 +45,7 @@ from idp.client_metadata import ClientMetadata
 from idp.settings import Settings
 from keys.algorithms import read_header
 
+BACK = "https://rp.example/out"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -149,7 +150,7 @@ def test_2_32_two_sectors_know_a_person_by_two_names(calling: Calling) -> None:
 def told(calling: Calling) -> Callable[[], list[str]]:
     """The logout tokens that have come to the client `told`."""
     address = calling.serve("/told", {})
-    calling.described({"told": {"backchannel_logout_uri": address}})
+    calling.described({"told": {"backchannel_logout_uri": address, "post_logout_redirect_uris": [BACK]}})
     return lambda: [parse_qs(seen.body.decode())["logout_token"][0] for seen in calling.heard("/told")]
 
 
@@ -177,19 +178,27 @@ def test_2_39_an_application_hears_of_the_end(calling: Calling, told: Callable[[
 
 
 def test_2_23_2_38_a_logout_token_passes_for_nothing(calling: Calling, told: Callable[[], list[str]]) -> None:
-    """At every place of the matrix of V11, as a hint among them."""
+    """At every place of the matrix of V11, and as a hint where the ID token of the same session is one."""
     target = calling.target
-    _, browser = target.enrolled()
+    person, browser = target.enrolled()
     hint, before = target.tokens(browser, "told")["id_token"], len(told())
     browser.look("/logout", id_token_hint=hint)
     until(lambda: len(told()) > before)
     calling.serve("/assertion_issuers", jwks(STAFF_KEY))
     token = told()[-1]
+    again, page = target.at_second_factor(person)
+    again.press(page, code=again.factor_code(person, after=1))
 
     believed = [name for name, place in places(target, things(target)).items() if not place.refuses(token)]
+    leading, asking = (
+        [target.browser().look("/logout", id_token_hint=each, post_logout_redirect_uri=BACK) for each in (hint, token)],
+        [target.authorize(again, "told", prompt="none", id_token_hint=each) for each in (hint, token)],
+    )
 
     assert believed == []
     assert not target.is_active(token, "told")
+    assert [each.headers["Location"] for each in leading] == [BACK, "/signed-out"]
+    assert ["code" in answer(each) for each in asking] == [True, False]
 
 
 @pytest.mark.slow_attack
