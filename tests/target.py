@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,15 @@ HEADER = (
 )
 SOMEBODY = "04.02.1947,Madame,Odile,Fictive,Rue de la Fiction 12,1202,Genève,CH,fr,,retirement,active"
 _ADDRESSES = count(2)
+
+INSIDE = (
+    *("127.0.0.1", "127.8.9.1", "10.0.0.1", "10.255.255.254", "172.16.0.1", "172.31.255.254", "192.168.1.1"),
+    *("100.64.0.1", "169.254.169.254", "198.18.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "168.63.129.16"),
+    *("::1", "::", "fc00::1", "fd00:ec2::254", "fe80::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1"),
+)
+"""One and more of each class of addresses that are nobody's web server outside (security.md 2.42)."""
+REFUSED = "FetchRefused: address"
+"""What the log says of a call refused for its address, before any connection: whether anybody listens or not."""
 
 CLIENTS: dict[str, dict[str, Any]] = {
     "web": {
@@ -246,6 +256,28 @@ class Target:
             return {"client_id": client, "client_secret": self._secrets[client]}
         return {"client_id": client} if method == "none" else {}
 
+    def described(self, clients: dict[str, dict[str, Any]]) -> None:
+        """Let an operator register these clients; raises what the command says."""
+        file = self.live.folder / f"{next(iter(clients))}.toml"
+        file.write_text(toml(clients, self.live.folder), encoding="utf-8")
+        self.live.idp("clients", "apply", str(file), "--yes")
+        self.know(clients)
+
+    def confirm(self, browser: Browser, email: str, client: str) -> None:
+        """Let a program ask the person, who confirms with the code of the mail (CIBA Core §7)."""
+        before = len(self.live.messages(email))
+        asked = {"scope": "openid", "login_hint": email, "client_notification_token": "n" * 43}
+        answered = self.post("/bc-authorize", client, **asked)
+        assert answered.status_code == 200, answered.text
+        deadline = time.monotonic() + 30
+        while len(messages := self.live.messages(email)) == before:
+            assert time.monotonic() < deadline, "no mail has come"
+            time.sleep(0.05)
+        code = next(
+            word for word in messages[0]["text"].split() if len(word) == 9 and word[4] == "-" and word.isupper()
+        )
+        browser.answer(browser.answer(browser.open("/device"), user_code=code))
+
     def know(self, clients: dict[str, dict[str, Any]]) -> None:
         """Work with these clients, too, which an operator has registered here."""
         self._clients |= clients
@@ -374,6 +406,11 @@ class Target:
         """What the provider has said."""
         return (self.live.folder / "serve.log").read_text(errors="replace")
 
+    def fetched(self) -> list[tuple[str, str, str]]:
+        """Method, host and outcome of every call to an address of a client, as the log has them."""
+        lines = [json.loads(line) for line in self.log().splitlines() if '"fetched"' in line]
+        return [(line["method"], line["host"], line["outcome"]) for line in lines]
+
 
 @dataclass
 class Calling:
@@ -399,13 +436,6 @@ class Calling:
     def heard(self, path: str) -> list[Seen]:
         """The requests that came for this."""
         return [seen for seen in self.server.seen if seen.path.partition("?")[0] == path]
-
-    def described(self, clients: dict[str, dict[str, Any]]) -> None:
-        """Let an operator register these clients; raises what the command says."""
-        file = self.target.live.folder / f"{next(iter(clients))}.toml"
-        file.write_text(toml(clients, self.target.live.folder), encoding="utf-8")
-        self.target.live.idp("clients", "apply", str(file), "--yes")
-        self.target.know(clients)
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         kind, body = self.pages.get(handler.path.partition("?")[0], ("text/plain", b""))
@@ -449,6 +479,11 @@ def spent(pids: list[int]) -> tuple[float, int]:
         ticks += int(fields[11]) + int(fields[12])
         pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def web(host: str, port: int = 443) -> str:
+    """The address of a web server there."""
+    return f"https://[{host}]:{port}/x" if ":" in host else f"https://{host}:{port}/x"
 
 
 def toml(clients: dict[str, dict[str, Any]], folder: Path) -> str:

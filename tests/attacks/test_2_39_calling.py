@@ -32,6 +32,8 @@ from proofs import sign
 from target import CALLBACK
 from target import CIBA
 from target import FUND
+from target import INSIDE
+from target import REFUSED
 from target import STAFF_KEY
 from target import WAIT
 from target import Browser
@@ -39,6 +41,7 @@ from target import Calling
 from target import answer
 from target import family
 from target import spent
+from target import web
 from walk import Page
 
 from idp.client_metadata import ClientMetadata
@@ -116,7 +119,7 @@ def test_2_32_two_sectors_know_a_person_by_two_names(calling: Calling) -> None:
     target, one, two = calling.target, "https://one.example/cb", "https://two.example/cb"
     sector = calling.serve("/sector", [one, two])
     pair = {"subject_type": "pairwise"}
-    calling.described(
+    calling.target.described(
         {
             "pair-one": {**pair, "redirect_uris": [one]},
             "pair-one-again": {**pair, "redirect_uris": ["https://one.example/other"]},
@@ -150,7 +153,7 @@ def test_2_32_two_sectors_know_a_person_by_two_names(calling: Calling) -> None:
 def told(calling: Calling) -> Callable[[], list[str]]:
     """The logout tokens that have come to the client `told`."""
     address = calling.serve("/told", {})
-    calling.described({"told": {"backchannel_logout_uri": address, "post_logout_redirect_uris": [BACK]}})
+    calling.target.described({"told": {"backchannel_logout_uri": address, "post_logout_redirect_uris": [BACK]}})
     return lambda: [parse_qs(seen.body.decode())["logout_token"][0] for seen in calling.heard("/told")]
 
 
@@ -229,7 +232,7 @@ def test_2_39_one_application_that_hangs_keeps_nobody_waiting(
     """The person is signed out, the others hear of it, and what failed is tried again later, for two hours at most."""
     target, before = calling.target, len(told())
     broken = {"backchannel_logout_uri": f"{calling.server.url}/broken"}
-    calling.described({"hangs": {"backchannel_logout_uri": f"{hanging.url}/x"}, "broken": broken})
+    calling.target.described({"hangs": {"backchannel_logout_uri": f"{hanging.url}/x"}, "broken": broken})
     _, browser = target.enrolled()
     for client in ("hangs", "broken", "told"):
         hint = target.tokens(browser, client)["id_token"]
@@ -255,7 +258,7 @@ def test_2_39_one_application_that_hangs_keeps_nobody_waiting(
 def test_2_39_what_failed_is_told_again(calling: Calling, told: Callable[[], list[str]]) -> None:
     """A new token each time, until it arrives."""
     target = calling.target
-    calling.described({"later": {"backchannel_logout_uri": f"{calling.server.url}/later"}})
+    calling.target.described({"later": {"backchannel_logout_uri": f"{calling.server.url}/later"}})
     _, browser = target.enrolled()
     browser.look("/logout", id_token_hint=target.tokens(browser, "later")["id_token"])
 
@@ -317,7 +320,7 @@ def test_2_41_only_what_is_documented_is_called(calling: Calling) -> None:
         "/software_statement_issuers": jwks(OTHER),
     }.items():
         calling.serve(path, content)
-    calling.described({"everything": _everything(base)})
+    calling.target.described({"everything": _everything(base)})
     person, browser = target.enrolled()
 
     request = {"client_id": "everything", "request_uri": f"{base}/request_uris", **_outside(sent)}
@@ -326,7 +329,8 @@ def test_2_41_only_what_is_documented_is_called(calling: Calling) -> None:
         assert f"{base}/{field}" in consent.text, "people see it"
     code = answer(browser.press(consent))["code"]
     tokens = target.redeem(code, "everything", redirect_uri=callback, **_proof(calling)).json()
-    _confirm(calling, browser, person.email)
+    target.confirm(browser, person.email, "everything")
+    until(lambda: calling.heard("/backchannel_client_notification_endpoint"))
     assert target.bring(staff_assertion(target)).status_code == 200
     statement = sign({}, json.dumps({"iss": FUND, "software_id": "x"}).encode(), OTHER, "ES256")
     said = {"redirect_uris": [CALLBACK], "client_name": "Stated", "software_statement": statement}
@@ -365,21 +369,18 @@ def _proof(calling: Calling) -> dict[str, str]:
     return assertion("everything", aud=calling.target.issuer)
 
 
-def _confirm(calling: Calling, browser: Browser, email: str) -> None:
-    """A program asks the person; it is told that the answer is there (CIBA Core §10.2)."""
-    target, before = calling.target, len(calling.target.live.messages(email))
-    asked = {"scope": "openid", "login_hint": email, "client_notification_token": "n" * 43}
-    answered = target.post("/bc-authorize", **asked, **_proof(calling))
-    assert answered.status_code == 200, answered.text
-    until(lambda: len(target.live.messages(email)) > before)
-    text = target.live.messages(email)[0]["text"]
-    code = next(word for word in text.split() if len(word) == 9 and word[4] == "-" and word.isupper())
-    page = browser.answer(browser.open("/device"), user_code=code)
-    browser.answer(page)
-    until(lambda: calling.heard("/backchannel_client_notification_endpoint"))
+# --- 2.42: inside, and redirects to there ----------------------------------------------------------------------------
 
 
-# --- 2.42: redirects -------------------------------------------------------------------------------------------------
+def test_2_42_nothing_inside_is_called_but_what_the_operator_named(calling: Calling) -> None:
+    """Each class of addresses, where `localhost` is permitted: refused for itself, whether anybody listens or not."""
+    target, before = calling.target, len(calling.target.fetched())
+    said = {"redirect_uris": [CALLBACK], "client_name": "Inside", "subject_type": "pairwise"}
+
+    answers = [target.register({**said, "sector_identifier_uri": web(host)}) for host in INSIDE]
+
+    assert {(each.status_code, each.text) for each in answers} == {(400, answers[0].text)}
+    assert target.fetched()[before:] == [("GET", host, REFUSED) for host in INSIDE]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

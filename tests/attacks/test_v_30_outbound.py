@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,13 @@ import requests
 from listener import Listener
 from listener import listener
 from proofs import assertion
+from proofs import jwks
 from target import CALLBACK
+from target import CIBA
+from target import INSIDE
+from target import REFUSED
 from target import Target
-from target import toml
+from target import web
 
 HOSTS = (
     *("127.0.0.1", "localhost", "LOCALHOST", "localhost.", "[::1]", "0.0.0.0", "[::]", "127.1", "127.0.0.2"),
@@ -41,16 +46,13 @@ def canaries() -> Iterator[list[Listener]]:
 
 def addresses(canaries: list[Listener]) -> list[str]:
     """Every trick, at the port of each canary, and what is not the web at all."""
-    web = [f"{each.scheme}://{host}:{each.port}/keys" for each in canaries for host in HOSTS]
+    tricks = [f"{each.scheme}://{host}:{each.port}/keys" for each in canaries for host in HOSTS]
     port = canaries[1].port
     schemes = [f"{scheme}://127.0.0.1:{port}/keys" for scheme in ("gopher", "ftp", "dict", "ldap", "ws", "HTTP")]
-    inside = [
-        f"https://{host}/keys" for host in ("169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "[fe80::1]")
-    ]
     return [
-        *web,
+        *tricks,
         *schemes,
-        *inside,
+        *map(web, INSIDE),
         "file:///etc/passwd",
         f"//127.0.0.1:{port}/keys",
         "https://127.0.0.1:22/",
@@ -67,7 +69,7 @@ def test_v30_no_address_inside_is_called_for_a_client_that_registers_itself(
 ) -> None:
     """CVE-2026-1180, CVE-2025-67494: each field by each trick; what can be registered is used as well."""
     said: dict[str, Any] = {"redirect_uris": [CALLBACK], "client_name": "Curious"}
-    browser, kept = target.signed_in(), 0
+    browser, kept, before = target.signed_in(), 0, len(target.fetched())
 
     for number, address in enumerate(addresses(canaries)):
         for field in (*FIELDS, *(OTHERS if number < 5 else ())):  # the others are for people and never called
@@ -93,40 +95,49 @@ def test_v30_no_address_inside_is_called_for_a_client_that_registers_itself(
 
     assert kept > 0, "some of it is a well-formed address, so that the fetcher itself has to refuse it"
     assert heard(canaries) == 0
+    called = Counter(target.fetched()[before:])
+    assert [host for host in INSIDE if called["GET", host, REFUSED] < len(FIELDS)] == [], "each by each field"
+    assert {outcome for _, _, outcome in called} == {REFUSED}
 
 
 def test_v30_nor_for_one_that_an_operator_registered(target: Target, canaries: list[Listener]) -> None:
-    """Keys, request objects and the end of a session, at addresses inside that nobody has permitted."""
-    secure = canaries[0]
-    inside = f"https://localhost:{secure.port}"
+    """Each address that is called from here, inside, where nobody has permitted it: keys, objects, news of the end."""
+    port = canaries[0].port
+    keyed = {"token_endpoint_auth_method": "private_key_jwt"}
+    ping = {"redirect_uris": [], "grant_types": [CIBA], "scope": ["openid"], "backchannel_token_delivery_mode": "ping"}
     calling = {
         "calling": {
-            "backchannel_logout_uri": f"https://127.0.0.1:{secure.port}/out",
-            "request_uris": [f"{inside}/object"],
+            "backchannel_logout_uri": web("127.0.0.3", port),
+            "post_logout_redirect_uris": ["https://rp.example/out"],
+            "request_uris": [web("127.0.0.4", port)],
         },
-        "calling-keys": {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": f"{inside}/keys"},
+        "calling-keys": {**keyed, "jwks_uri": web("127.0.0.5", port)},
+        "calling-ping": {
+            **keyed,
+            **ping,
+            "jwks": jwks(),
+            "backchannel_client_notification_endpoint": web("127.0.0.6", port),
+        },
     }
-    file = target.live.folder / "calling.toml"
-    file.write_text(toml(calling, target.live.folder), encoding="utf-8")
-    target.live.idp("clients", "apply", str(file), "--yes")
-    secret = (target.live.folder / "secret-calling").read_text().strip()
-    _, browser = target.enrolled()
+    target.described(calling)
+    person, browser = target.enrolled()
+    tokens = target.tokens(browser, "calling")
 
-    code = target.code(browser, "calling")
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
-    form["code_verifier"] = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    tokens = requests.post(f"{target.issuer}/token", data=form, auth=("calling", secret), timeout=60).json()
-    asked = target.request_of("calling", request_uri=f"{inside}/object")
+    asked = target.request_of("calling", request_uri=web("127.0.0.4", port))
     assert "code=" not in browser.look("/authorize", **asked).headers.get("Location", "")
-    keyed = {**assertion("calling-keys", aud=target.issuer), "token": "x"}
-    assert target.post("/introspect", **keyed).status_code == 401
+    proof = {**assertion("calling-keys", aud=target.issuer), "token": "x"}
+    assert target.post("/introspect", **proof).status_code == 401
+    target.confirm(browser, person.email, "calling-ping")
     assert browser.look("/logout", id_token_hint=tokens["id_token"]).status_code == 303
-    deadline = time.monotonic() + 10
-    tried = "SELECT count(*) FROM outbox_message WHERE medium = 'logout' AND (tries > 0 OR state <> 'pending')"
-    while target.rows(tried)[0][0] == 0:
+
+    tried = {
+        *{("POST", host, REFUSED) for host in ("127.0.0.3", "127.0.0.6")},
+        *{("GET", host, REFUSED) for host in ("127.0.0.4", "127.0.0.5")},
+    }
+    deadline = time.monotonic() + 30
+    while not tried <= set(target.fetched()):
         assert time.monotonic() < deadline, "the provider has not even tried"
         time.sleep(0.1)
-
     assert heard(canaries) == 0
 
 
