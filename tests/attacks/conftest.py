@@ -79,5 +79,5 @@ def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calling]:
             "IDP_SMS_URL": f"{gateway.url}/sms_url",
             "IDP_ID_TOKEN_SECONDS": "60",
         }
-        with provider(folder, workers=2, register=write_register(folder), **settings) as live:
+        with provider(folder, workers=4, register=write_register(folder), **settings) as live:
             yield Calling(Target(live), server, gateway)

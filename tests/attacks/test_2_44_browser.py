@@ -99,7 +99,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     short = {"IDP_SESSION_IDLE_SECONDS": str(IDLE), "IDP_SESSION_ABSOLUTE_SECONDS": str(ABSOLUTE)}
     with (
         pytest.MonkeyPatch.context() as trust,
-        provider(folder, workers=2, IDP_ISSUER=issuer, IDP_TRUSTED_PROXIES="1", **short) as live,
+        provider(folder, workers=4, IDP_ISSUER=issuer, IDP_TRUSTED_PROXIES="1", **short) as live,
         front(folder / "front", port, int(live.issuer.rpartition(":")[2])),
     ):
         trust.setenv("REQUESTS_CA_BUNDLE", certificate())

@@ -52,7 +52,7 @@ class House:
 
     def node(self, port: int) -> None:
         """Start a node on this port."""
-        self.started.append(start_node(self.target.live, port))
+        self.started.append(start_node(self.target.live, port, workers=4))
 
     def post(self, number: int, path: str, form: dict[str, str], client: str | None = None) -> requests.Response:
         """Send a form to the first or the second node, under the name people know."""
@@ -105,7 +105,7 @@ def house(
                 "IDP_DATABASE_URL": services.another_database(shared, f"idp_house_{worker}"),
                 "IDP_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
             }
-        live = stack.enter_context(provider(folder, workers=2, register=write_register(folder), **settings))
+        live = stack.enter_context(provider(folder, workers=4, register=write_register(folder), **settings))
         house = House(Target(live), live.environment["IDP_DATABASE_URL"], redis, redis_port, services.free_port())
         try:
             house.node(house.second_port)
