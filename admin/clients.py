@@ -17,13 +17,13 @@ from sqlalchemy import update
 
 from idp import audit
 from idp import client_secrets
+from idp import families
 from idp.client_addresses import check_addresses
 from idp.client_rules import Policy
 from idp.clock import now
 from idp.db import db
 from idp.db import transaction
 from idp.models import Client
-from idp.models import RefreshFamily
 from idp.redirects import BadAddress
 
 from .client_description import BadDescription
@@ -232,11 +232,7 @@ def _write(change: Change) -> None:
 def _disable(client: Client) -> None:
     """Called inside a transaction, by every way that disables."""
     client.disabled_at = client.disabled_at or now()
-    db.session.execute(
-        update(RefreshFamily)
-        .where(RefreshFamily.client_id == client.client_id, RefreshFamily.ended_at.is_(None))
-        .values(ended_at=now(), end_reason="client_disabled")
-    )
+    families.end_of_client(client.client_id, "client_disabled")
 
 
 def _write_secret(path: Path, secret: str) -> None:

@@ -56,6 +56,11 @@ def tell_of_accounts(account_ids: Collection[str]) -> int:
     return _tell(SignedInClient.account_id.in_(account_ids))
 
 
+def tell_of_client(client_id: str) -> int:
+    """Tell one client that its sessions are over; their number. Called inside a transaction."""
+    return _tell(SignedInClient.client_id == client_id)
+
+
 def sweep() -> int:
     """Forget sessions that have ended by themselves; the number of rows."""
     with own_transaction() as connection:

@@ -1,19 +1,22 @@
 """Endings: which families, rotations and sessions are over, so that their access tokens die at once.
 
-An access token lives for minutes, so the mark of its end need not live longer: it is in the store. What outlives that,
-the refresh family, is ended in SQL (`families.py`), and so is everything of an account (decision 11). The applications
-that asked for it hear of each end (`backchannel_logout.py`).
+Codes, answers for other devices and access tokens live for minutes, so the mark of their end need not live longer: it
+is in the store. What outlives that, the refresh family, is ended in SQL (`families.py`), and so is everything of an
+account (decision 11). The applications that asked for it hear of each end (`backchannel_logout.py`).
 """
 
 import math
 from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import update
 
 from . import backchannel_logout
+from . import decoupled
 from .authorization import Authorization
 from .clock import now
 from .db import db
@@ -44,6 +47,20 @@ def end_consent(account_id: str, client_id: str) -> None:
     _mark("ended_consent", f"{account_id}:{client_id}", {"at": now().timestamp()})
 
 
+@contextmanager
+def ending_client(client_id: str) -> Iterator[None]:
+    """Nothing that anybody let this client have until the end of this block counts any more.
+
+    Within it nothing of the client counts at all: what is given meanwhile may still be of before. Who dies in it leaves
+    that mark, and the client waits until it has gone.
+    """
+    _mark("ended_client", client_id)
+    try:
+        yield
+    finally:
+        _mark("ended_client", client_id, {"at": now().timestamp()})
+
+
 def tell_of_session(sid: str) -> int:
     """Let the applications of a session know that it is over; their number. Called inside a transaction."""
     return backchannel_logout.tell_of_session(sid)
@@ -69,13 +86,8 @@ def is_session_over(sid: str) -> bool:
     return provider.store.get("ended_session", sid) is not None
 
 
-def is_family_over(authorization: Authorization) -> bool:
-    """Whether the family has been ended within the life of a token."""
-    return provider.store.get("ended_family", authorization.family) is not None
-
-
 def is_cut_off(authorization: Authorization) -> bool:
-    """Whether the session it came from was signed out, or the consent withdrawn, within the life of a token."""
+    """Whether its session was signed out, its consent withdrawn or its client another, within the life of a token."""
     return _is_marked(authorization, ())
 
 
@@ -86,20 +98,21 @@ def is_over(authorization: Authorization, generation: int) -> bool:
 
 
 def _is_marked(authorization: Authorization, marks: Sequence[tuple[str, str]]) -> bool:
-    """Whether one of these marks ends it, or one of its session or of a consent it stands on."""
+    """Whether one of these marks ends it, or one of its session, of a client or of a consent it stands on."""
     session = [("ended_session", authorization.sid)] if authorization.sid is not None else []
     account_id, clients = authorization.account_id, (authorization.client_id, *authorization.through)
     consents = [("ended_consent", f"{account_id}:{each}") for each in clients] if account_id is not None else []
-    looked_up = [*marks, *session, *consents]
+    looked_up = [*marks, *session, *consents, *(("ended_client", each) for each in clients)]
     found = zip(looked_up, provider.store.get_many(looked_up), strict=True)
     return any(mark is not None and _ends(kind, mark, authorization) for (kind, _), mark in found)
 
 
 def _ends(kind: str, mark: Mapping[str, Any], authorization: Authorization) -> bool:
-    """A session takes with it what came from it, but for what went on since; a consent what was given until then."""
+    """A session takes with it what came from it, but for what went on since; the others what was given until then."""
+    ended: float = mark.get("at", math.inf)
     if kind == "ended_session":
-        return authorization.apart_since is None or authorization.apart_since <= mark.get("at", math.inf)
-    return kind != "ended_consent" or authorization.at <= mark["at"]
+        return authorization.apart_since is None or authorization.apart_since <= ended
+    return authorization.at <= ended
 
 
 def _name(family: str, generation: int) -> str:
@@ -108,5 +121,5 @@ def _name(family: str, generation: int) -> str:
 
 def _mark(kind: str, key: str, value: Mapping[str, Any] | None = None) -> None:
     settings = provider.settings
-    longest = max(settings.access_token_seconds, settings.code_seconds)
+    longest = max(settings.access_token_seconds, settings.code_seconds, decoupled.SECONDS)
     provider.store.put(kind, key, value or {}, longest + SLACK_SECONDS)

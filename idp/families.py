@@ -55,7 +55,11 @@ class Rotation:
 
 
 def start(authorization: Authorization) -> str:
-    """Begin a family and return its first refresh token."""
+    """Begin a family and return its first refresh token.
+
+    What ended its permission meanwhile has left its mark before it looked for the family in SQL; it is looked for in
+    the opposite order here, so that one of the two finds the other.
+    """
     token, moment, settings = _new_token(authorization.family), now(), provider.settings
     absolute = moment + timedelta(seconds=settings.refresh_absolute_seconds)
     row = insert(RefreshFamily).values(
@@ -72,6 +76,8 @@ def start(authorization: Authorization) -> str:
     )
     with own_transaction() as connection:
         connection.execute(row)
+    if endings.is_over(authorization, 0):
+        end(authorization.family, "ended_meanwhile")
     return token
 
 
@@ -183,6 +189,15 @@ def end_granted(account_id: str, client_id: str, reason: str) -> None:
             RefreshFamily.client_id == client_id,
             RefreshFamily.ended_at.is_(None),
         )
+        .values(ended_at=now(), end_reason=reason)
+    )
+
+
+def end_of_client(client_id: str, reason: str) -> None:
+    """End every family of a client. Called inside a transaction; for access tokens: `endings`."""
+    db.session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.client_id == client_id, RefreshFamily.ended_at.is_(None))
         .values(ended_at=now(), end_reason=reason)
     )
 

@@ -9,6 +9,7 @@ import secrets
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,11 @@ from pydantic import ValidationError
 from sqlalchemy import delete
 
 from . import audit
+from . import backchannel_logout
+from . import client_identity
 from . import client_secrets
+from . import endings
+from . import families
 from . import initial_access_tokens
 from . import software_statements
 from .claims import SCOPES
@@ -101,19 +106,35 @@ def authenticate(client_id: str, token: str) -> Client:
 
 
 def replace(client: Client, sent: Mapping[str, Any]) -> Registered:
-    """Put other metadata in the place of all there is, with a secret where a new one is needed (RFC 7592 §2.2)."""
+    """Put other metadata in the place of all there is, with a secret where a new one is needed (RFC 7592 §2.2).
+
+    Who becomes somebody else by it begins anew: what people let the client before have is over, else it would learn by
+    which names they are known elsewhere (OIDC Core §8.1).
+    """
     _check_identity(client, sent)
     client_id, metadata = client.client_id, _read(sent)
-    with transaction() as session:
+    before, after = client_identity.of(client), client_identity.of(Client(client_id=client_id, **metadata.columns()))
+    is_another = after != before
+    with endings.ending_client(client_id) if is_another else nullcontext(), transaction() as session:
         current = session.get(Client, client_id, populate_existing=True, with_for_update=True)
         if current is None or not current.is_active:  # removed or disabled while its addresses were being looked at
             raise NotAuthorized()
+        if client_identity.of(current) != before:
+            raise InvalidClientMetadataError("Another request has changed the client meanwhile.")
+        if is_another:
+            _end_all(client_id)
         for name, value in metadata.columns().items():
             setattr(current, name, value)
         client_secrets.keep_as_needed(current)
         secret = _new_secret(current)
         audit.record("client_changed", client_id=client_id, reason="by itself")
         return describe(current, secret)
+
+
+def _end_all(client_id: str) -> None:
+    """End what outlives the marks of `endings`, and tell the client under the names by which it knows people still."""
+    families.end_of_client(client_id, "client_changed")
+    backchannel_logout.tell_of_client(client_id)
 
 
 def remove(client: Client) -> None:

@@ -127,10 +127,10 @@ def find(token: str) -> AccessToken | None:
     if value is None:
         return None
     authorization = Authorization.from_json(value["authorization"])
+    account = db.session.get(Account, authorization.account_id) if authorization.account_id is not None else None
+    client = _active_client(authorization.client_id)  # before the marks: who sees a changed client sees its mark, too
     if value["expires_at"] <= epoch() or endings.is_over(authorization, value["generation"]):
         return None
-    account = db.session.get(Account, authorization.account_id) if authorization.account_id is not None else None
-    client = _active_client(authorization.client_id)
     if authorization.account_id is not None and not authorization.holds(account):
         return None
     if client is None or not all(_active_client(each) for each in authorization.through):

@@ -146,17 +146,10 @@ def _is_over(authorization: Authorization, client: Client) -> bool:
 
 
 def _start_family(authorization: Authorization, client: Client) -> str | None:
-    """The first refresh token, where offline access was granted (OIDC Core §11).
-
-    A replay that came meanwhile has left its mark before it looked for the family in SQL; it is looked for in the
-    opposite order here, so that one of the two finds the other.
-    """
+    """The first refresh token, where offline access was granted (OIDC Core §11)."""
     if "offline_access" not in authorization.scope or "refresh_token" not in client.grant_types:
         return None
-    token = families.start(authorization)
-    if endings.is_family_over(authorization):
-        families.end(authorization.family, "code_reused")
-    return token
+    return families.start(authorization)
 
 
 def _key(code: str) -> str:

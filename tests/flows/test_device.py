@@ -114,6 +114,19 @@ def test_a_consent_that_was_withdrawn_leaves_the_device_nothing(app: Flask, visi
     assert poll(device, begun).json["error"] == "invalid_grant"
 
 
+def test_the_end_of_a_permission_outlasts_the_answer_that_waits(app: Flask, visitor: Visitor) -> None:
+    """RFC 8628 §3.5: a device may fetch its answer for longer than an access token lives."""
+    a_device()
+    device, account = Browser(app), an_account()
+    begun = begin(device)
+    sign_in(visitor.browser, account)
+    allow(visitor, begun)
+    endings.end_consent(account.id, "television")
+
+    with time_machine.travel(now() + timedelta(seconds=decoupled.SECONDS - 60)):
+        assert poll(device, begun).json["error"] == "invalid_grant"
+
+
 def test_only_the_device_that_asked_gets_an_answer(app: Flask, visitor: Visitor) -> None:
     a_device()
     a_client("other", grant_types=[GRANT])

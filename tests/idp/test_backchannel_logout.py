@@ -26,6 +26,8 @@ from idp import accounts
 from idp import backchannel_logout
 from idp import endings
 from idp import id_token
+from idp import registration
+from idp import subjects
 from idp.clock import epoch
 from idp.clock import now
 from idp.db import db
@@ -214,6 +216,23 @@ def test_an_end_that_is_taken_back_tells_nobody(app: Flask, browser: FlaskClient
     assert deliver(app) == 0
     assert rp.connections == 0
     assert db.session.scalar(select(SignedInClient.sid)) == session.sid
+
+
+def test_who_becomes_another_client_is_told_by_the_old_names(app: Flask, browser: FlaskClient, rp: Listener) -> None:
+    """OIDC Core §8.1: no logout token tells a client by which name another sector knows a person."""
+    client, account = a_told_client(rp, subject_type="pairwise"), an_account()
+    session = sign_in(browser, account)
+    remember(session, client)
+    names = subjects.of(account.id, client), subjects.session_name(session.sid, client)
+    described = {"client_id": "portal", "subject_type": "pairwise", "backchannel_logout_uri": f"{rp.url}/portal"}
+
+    registration.replace(client, {**described, "redirect_uris": ["https://victim.example/cb"]})
+    with transaction():
+        endings.tell_of_session(session.sid)
+    deliver(app)
+
+    ((_, _, claims),) = told(rp)
+    assert (claims["sub"], claims["sid"]) == names
 
 
 def test_an_end_is_told_once(app: Flask, browser: FlaskClient, rp: Listener) -> None:

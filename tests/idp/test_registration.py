@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from typing import get_args
@@ -33,12 +34,15 @@ from oidc import userinfo
 from werkzeug.test import TestResponse
 
 from idp import client_secrets
+from idp import endings
 from idp import initial_access_tokens
+from idp import registration
 from idp.client_auth import METHODS
 from idp.client_fields import AuthMethod
 from idp.clock import epoch
 from idp.clock import now
 from idp.db import db
+from idp.grants import authorization_code
 from idp.models import AuditEvent
 from idp.models import Client
 from idp.models import Consent
@@ -727,6 +731,150 @@ def test_a_client_says_everything_anew(browser: FlaskClient) -> None:
     assert "client_secret" not in response.json
     assert client_secrets.is_right(row, told["client_secret"])
     assert manage(browser, told, "GET").json == response.json
+
+
+SIGNED_IN = {"grant_types": ["authorization_code", "refresh_token"], "scope": "openid offline_access"}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a client that registered itself has of a person who signed in to it."""
+
+    told: dict[str, Any]
+    access_token: str
+    refresh_token: str
+    code: str
+
+    @property
+    def proof(self) -> dict[str, str]:
+        return basic(self.told["client_id"], self.told["client_secret"])
+
+
+def signed_in(browser: FlaskClient, **changes: Any) -> Held:
+    """A person signs in at a client that has just registered itself, and its page asks for a second code."""
+    told = registered(browser, **SIGNED_IN, **changes)
+    row, account = client(told["client_id"]), an_account()
+    assert row is not None
+    sign_in(browser, account)
+    consent(account, row, SIGNED_IN["scope"])
+    given = tokens_of(browser, told)
+    return Held(told, given["access_token"], given["refresh_token"], next_code(browser, told))
+
+
+def next_code(browser: FlaskClient, told: dict[str, Any]) -> str:
+    row = client(told["client_id"])
+    assert row is not None
+    return answer(authorize(browser, row, scope=SIGNED_IN["scope"], prompt="none"))["code"]
+
+
+def tokens_of(browser: FlaskClient, told: dict[str, Any]) -> dict[str, Any]:
+    proof = basic(told["client_id"], told["client_secret"])
+    return dict(redeem(browser, next_code(browser, told), headers=proof, redirect_uri=told["redirect_uris"][0]).json)
+
+
+def all_has_ended(browser: FlaskClient, held: Held) -> None:
+    token = {"token": held.access_token}
+    assert userinfo(browser, held.access_token).status_code == 401
+    assert browser.post("/introspect", data=token, headers=held.proof).json == {"active": False}
+    assert is_error(refresh(browser, held.refresh_token, headers=held.proof), "invalid_grant")
+    assert is_error(redeem(browser, held.code, headers=held.proof), "invalid_grant")
+    assert db.session.query(RefreshFamily).filter_by(end_reason=None).count() == 0
+
+
+def all_lives(browser: FlaskClient, held: Held) -> None:
+    assert userinfo(browser, held.access_token).status_code == 200
+    assert refresh(browser, held.refresh_token, headers=held.proof).status_code == 200
+    assert redeem(browser, held.code, headers=held.proof).status_code == 200
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"redirect_uris": ["https://victim.example/cb"]},
+        {"subject_type": "public"},
+        {"subject_type": "public", "redirect_uris": [CALLBACK, "https://victim.example/cb"]},
+    ],
+)
+def test_who_would_know_people_by_other_names_begins_anew(browser: FlaskClient, changes: dict[str, Any]) -> None:
+    """OIDC Core §8.1: no token of one sector tells the names of another; security row 2.32."""
+    held = signed_in(browser, subject_type="pairwise")
+
+    assert manage(browser, held.told, "PUT", json=said_again(held.told, **changes)).status_code == 200
+
+    all_has_ended(browser, held)
+
+
+@pytest.mark.usefixtures("is_open")
+def test_a_redirect_elsewhere_ends_what_a_public_client_has(browser: FlaskClient) -> None:
+    """RFC 7591 §5: another host is another party."""
+    held = signed_in(browser)
+    both = [CALLBACK, "https://other.example/cb"]
+
+    assert manage(browser, held.told, "PUT", json=said_again(held.told, redirect_uris=both)).status_code == 200
+
+    all_has_ended(browser, held)
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"contacts": ["a@rp.example"], "jwks": {"keys": [PUBLIC]}, "id_token_signed_response_alg": "ES256"},
+        {"redirect_uris": [CALLBACK, "https://rp.example/other"]},
+    ],
+)
+def test_who_stays_who_it_is_keeps_what_it_has(browser: FlaskClient, changes: dict[str, Any]) -> None:
+    """RFC 7592 §2.2: a client says all of it again to change a part."""
+    held = signed_in(browser, subject_type="pairwise")
+
+    assert manage(browser, held.told, "PUT", json=said_again(held.told, **changes)).status_code == 200
+
+    all_lives(browser, held)
+
+
+@pytest.mark.usefixtures("is_open")
+def test_nothing_that_is_given_while_a_client_becomes_another_outlives_it(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the change is written, an answer is to the old one still."""
+    held = signed_in(browser)
+
+    with endings.ending_client(held.told["client_id"]):
+        code = next_code(browser, held.told)
+        monkeypatch.setattr(authorization_code, "_is_over", lambda *_: False)  # looked for before the mark was there
+        late = redeem(browser, held.code, headers=held.proof).json
+        monkeypatch.undo()
+
+    assert userinfo(browser, late["access_token"]).status_code == 401
+    assert is_error(refresh(browser, late["refresh_token"], headers=held.proof), "invalid_grant")
+    assert is_error(redeem(browser, code, headers=held.proof), "invalid_grant")
+    assert userinfo(browser, tokens_of(browser, held.told)["access_token"]).status_code == 200
+
+
+@pytest.mark.usefixtures("is_open")
+def test_of_two_changes_at_once_the_later_one_is_refused(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client becomes is held against what it is when the change is written."""
+    told = registered(browser, subject_type="pairwise")
+    read = registration._read
+
+    def overtaken(sent: Any) -> Any:
+        metadata = read(sent)
+        with ThreadPoolExecutor(1) as other:
+            other.submit(change_elsewhere, browser.application, told["client_id"]).result()
+        return metadata
+
+    monkeypatch.setattr(registration, "_read", overtaken)
+    response = manage(browser, told, "PUT", json=said_again(told))
+
+    assert is_error(response, "invalid_client_metadata")
+    assert getattr(client(told["client_id"]), "subject_type", None) == "public"
+
+
+def change_elsewhere(app: Flask, client_id: str) -> None:
+    with app.app_context():
+        change(client(client_id), subject_type="public")
 
 
 @pytest.mark.usefixtures("is_open")
