@@ -100,6 +100,11 @@ def of_account(account_id: str) -> Sequence[Consent]:
     return db.session.scalars(select(Consent).where(Consent.account_id == account_id).order_by(Consent.client_id)).all()
 
 
+def forget_client(client_id: str) -> None:
+    """Forget what everybody has allowed a client. Called inside a transaction; its tokens: `endings`, `families`."""
+    db.session.execute(delete(Consent).where(Consent.client_id == client_id))
+
+
 def withdraw(client_id: str, account_id: str, *, operator: str, reason: str) -> None:
     """Take a consent back: the client's tokens of this person end, and the person is asked anew. Raises `NoConsent`."""
     if db.session.get(Consent, (account_id, client_id)) is None:

@@ -23,6 +23,7 @@ from . import audit
 from . import backchannel_logout
 from . import client_identity
 from . import client_secrets
+from . import consents
 from . import endings
 from . import families
 from . import initial_access_tokens
@@ -108,8 +109,8 @@ def authenticate(client_id: str, token: str) -> Client:
 def replace(client: Client, sent: Mapping[str, Any]) -> Registered:
     """Put other metadata in the place of all there is, with a secret where a new one is needed (RFC 7592 §2.2).
 
-    Who becomes somebody else by it begins anew: what people let the client before have is over, else it would learn by
-    which names they are known elsewhere (OIDC Core §8.1).
+    Who becomes somebody else by it begins anew: what people allowed the client before is not for the one they have not
+    seen (RFC 7591 §5), nor may it learn by which names they are known elsewhere (OIDC Core §8.1).
     """
     _check_identity(client, sent)
     client_id, metadata = client.client_id, _read(sent)
@@ -134,6 +135,7 @@ def replace(client: Client, sent: Mapping[str, Any]) -> Registered:
 def _end_all(client_id: str) -> None:
     """End what outlives the marks of `endings`, and tell the client under the names by which it knows people still."""
     families.end_of_client(client_id, "client_changed")
+    consents.forget_client(client_id)
     backchannel_logout.tell_of_client(client_id)
 
 

@@ -4,12 +4,17 @@ from datetime import UTC
 from datetime import datetime
 from typing import Any
 
+from wtforms import Form
+from wtforms import HiddenField
+
 from idp import authorization_details as details
 from idp import claims
+from idp import client_identity
 from idp import consents
 from idp import pages
 from idp import resources
 from idp.authorization_request import AuthorizationRequest
+from idp.db import db
 from idp.db import transaction
 from idp.flow import Step
 from idp.interaction import Interaction
@@ -21,6 +26,13 @@ from .. import masked
 WORDS = {name: f"co.{name}" for name in ("openid", "profile", "email", "address", "phone", "pension")}
 WORDS["offline_access"] = "co.offline"
 """What each scope of OpenID Connect says on the page, in this order; those of resources come after them."""
+
+
+class AgreementForm(Form):
+    """What the page was about, so that the answer is to it."""
+
+    identity = HiddenField()
+    """Of the client, as it was shown."""
 
 
 class Agreement(Step):
@@ -36,6 +48,9 @@ class Agreement(Step):
         scope, asked = _scope(request, client), request.authorization_details
         return again or consents.is_needed(client, interaction.account_id, scope, asked)
 
+    def form(self, interaction: Interaction) -> type[Form]:
+        return AgreementForm
+
     def show(self, interaction: Interaction) -> dict[str, Any]:
         account, client, request = interaction.account, interaction.client, interaction.request
         if account is None or client is None or request is None:
@@ -45,6 +60,7 @@ class Agreement(Step):
         return {
             "items": [(_words(scope), values.get(scope)) for scope in _in_order(asked)],
             "details": _details(request),
+            "identity": client_identity.of(client),
         }
 
     def submit(self, interaction: Interaction, form: Any) -> None:
@@ -53,11 +69,20 @@ class Agreement(Step):
             return
         client_id, scope = client.client_id, _scope(request, client)
         with transaction():
+            if not _is_as_shown(client_id, form.identity.data):
+                return
             consents.allow(client_id, account_id, scope, request.authorization_details)
         consents.note(interaction)
 
     def can_return(self, interaction: Interaction) -> bool:
         return False
+
+
+def _is_as_shown(client_id: str, identity: str | None) -> bool:
+    """Whether the client is still the one that the person has read about; it stays so until the transaction is over."""
+    kept = {"read": True, "key_share": True}
+    client = db.session.get(Client, client_id, populate_existing=True, with_for_update=kept)
+    return client is not None and client_identity.of(client) == identity
 
 
 def _in_order(asked: tuple[str, ...]) -> list[str]:

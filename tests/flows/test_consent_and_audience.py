@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from application import make_app
@@ -15,6 +16,7 @@ from oidc import Configure
 from oidc import a_client
 from oidc import answer as answer_of
 from oidc import basic
+from oidc import change
 from oidc import id_token_claims
 from oidc import redeem
 from oidc import request_of
@@ -205,6 +207,22 @@ def test_consent_cannot_be_posted_before_the_sign_in(visitor: Visitor) -> None:
 
     assert "sign_in/credentials" in answered.url
     assert db.session.query(Consent).count() == 0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"client_name": {"fr": "Quelqu’un d’autre"}}, {"policy_uri": "https://other.example/"}]
+)
+def test_who_was_changed_while_the_page_was_read_is_asked_about_anew(visitor: Visitor, changes: dict[str, Any]) -> None:
+    """RFC 7591 §5: the answer is to what was shown."""
+    client = stranger()
+    page = visitor.sign_in(a_member(), request(visitor, client))
+    change(client, **changes)
+
+    anew = visitor.answer(page)
+
+    assert "consent/agreement" in anew.url
+    assert db.session.query(Consent).count() == 0
+    assert "code" in answer_of(visitor.answer(anew).response)
 
 
 def test_one_persons_consent_is_not_anothers(visitor: Visitor, another: Callable[[], Visitor]) -> None:

@@ -820,6 +820,31 @@ def test_a_redirect_elsewhere_ends_what_a_public_client_has(browser: FlaskClient
 @pytest.mark.parametrize(
     "changes",
     [
+        {"client_name": "Another"},
+        {"client_name#it": "Another"},
+        {"redirect_uris": [CALLBACK, "https://rp.example:8443/cb"]},
+        {"logo_uri": "https://rp.example/logo.png"},
+        {"client_uri": "https://rp.example/"},
+        {"policy_uri": "https://rp.example/policy"},
+        {"tos_uri": "https://rp.example/terms"},
+    ],
+)
+def test_who_is_shown_as_another_asks_again(browser: FlaskClient, changes: dict[str, Any]) -> None:
+    """RFC 7591 §5: what people allowed the client they saw is not for one they have not seen; security row 2.34."""
+    held = signed_in(browser)
+
+    assert manage(browser, held.told, "PUT", json=said_again(held.told, **changes)).status_code == 200
+
+    all_has_ended(browser, held)
+    row = client(held.told["client_id"])
+    assert row is not None
+    assert answer(authorize(browser, row, scope=SIGNED_IN["scope"], prompt="none"))["error"] == "consent_required"
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize(
+    "changes",
+    [
         {},
         {"contacts": ["a@rp.example"], "jwks": {"keys": [PUBLIC]}, "id_token_signed_response_alg": "ES256"},
         {"redirect_uris": [CALLBACK, "https://rp.example/other"]},
@@ -831,6 +856,7 @@ def test_who_stays_who_it_is_keeps_what_it_has(browser: FlaskClient, changes: di
 
     assert manage(browser, held.told, "PUT", json=said_again(held.told, **changes)).status_code == 200
 
+    assert next_code(browser, held.told), "nobody is asked again"
     all_lives(browser, held)
 
 
