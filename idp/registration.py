@@ -6,7 +6,6 @@ profile, resources …) they cannot say at all. `endpoints/registration.py` spea
 
 import hmac
 import secrets
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -27,6 +26,7 @@ from . import consents
 from . import endings
 from . import families
 from . import initial_access_tokens
+from . import look_alikes
 from . import software_statements
 from .claims import SCOPES
 from .client_addresses import check_addresses
@@ -238,10 +238,12 @@ def _check_grants(metadata: ClientMetadata) -> None:
 
 
 def _check_names(metadata: ClientMetadata) -> None:
-    """Nobody who comes by itself bears the fund's name or the portal's: people would believe it (RFC 7591 §5)."""
-    own = {_plain(name) for name in (provider.settings.portal, *provider.settings.fund.values())}
-    if any(name and name in _plain(shown) for shown in metadata.client_name.values() for name in own):
-        raise InvalidClientMetadataError("client_name: the value cannot be registered")
+    """Nobody who comes by itself bears the fund's name or the portal's, or one like them (RFC 7591 §5)."""
+    own = {look_alikes.skeleton(name) for name in (provider.settings.portal, *provider.settings.fund.values())} - {""}
+    for shown in metadata.client_name.values():
+        plain = look_alikes.skeleton(shown)
+        if look_alikes.is_mixed(shown) or any(name in plain for name in own):
+            raise InvalidClientMetadataError("client_name: the value cannot be registered")
 
 
 def _check_sector(metadata: ClientMetadata) -> None:
@@ -252,11 +254,6 @@ def _check_sector(metadata: ClientMetadata) -> None:
     names_a_sector = metadata.redirect_uris or metadata.sector_identifier_uri
     if metadata.subject_type == "pairwise" and names_a_sector and DECOUPLED & set(metadata.grant_types):
         raise InvalidClientMetadataError("subject_type: only an operator can give pairwise together with these grants")
-
-
-def _plain(name: str) -> str:
-    """A name as people read it: without case, spaces and signs."""
-    return "".join(char for char in unicodedata.normalize("NFKC", name).casefold() if char.isalnum())
 
 
 def _refusal(error: ValidationError) -> OAuth2Error:

@@ -529,11 +529,49 @@ def test_a_private_key_is_refused_and_not_repeated(browser: FlaskClient) -> None
 
 
 @pytest.mark.usefixtures("is_open")
-@pytest.mark.parametrize("name", ["myVPK", "MYVPK", "my VPK – login", "ｍｙＶＰＫ", "Valora Pension-Fund support"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("myVPK", "MYVPK", "my VPK – login", "ｍｙＶＰＫ", "Valora Pension-Fund support"),
+        *("my VРК", "m у V P K", "mỿVPK", "rnyVPK", "my ᏙᏢᏦ", "ᴍʏᴠᴘᴋ", "my\u3164VPK", "Va1ora Pensi0n Fund"),
+    ],
+)
 def test_nobody_who_comes_by_itself_bears_the_name_of_the_fund(browser: FlaskClient, name: str) -> None:
     """RFC 7591 §5: a name can be chosen to deceive."""
     assert "client_name" in refused(browser, client_name=name)
     assert "client_name" in refused(browser, **{"client_name#it": name})
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize("name", ["Рортаl", "Βank", "bаnk of Bern", "µTorrent", "ՏBB"])
+def test_nobody_who_comes_by_itself_mixes_scripts_in_a_word(browser: FlaskClient, name: str) -> None:
+    """RFC 7591 §5, UTS 39 §5.2: a letter of another script is there to be taken for one of this."""
+    assert "client_name" in refused(browser, client_name=name)
+    assert "client_name" in refused(browser, **{"client_name#it": name})
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Société Générale", "Ångström & Söhne", "Straße 24", "cʼest ici", "O2", "myPortal", "VPN"),
+        *(
+            "Яндекс Почта",
+            "Йод",
+            "Shop Магазин",
+            "Shop/Магазин",
+            "Ελλάδα",
+            "עברית",
+            "한국은행",
+            "नमस्ते",
+            "LINEヤフー",
+            "東京カード",
+        ),
+    ],
+)
+def test_a_plain_name_of_any_script_is_kept(browser: FlaskClient, name: str) -> None:
+    """RFC 7591 §2.2"""
+    assert registered(browser, client_name=name)["client_name"] == name
 
 
 def test_whatever_discovery_offers_can_be_registered() -> None:
