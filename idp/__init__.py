@@ -24,6 +24,7 @@ from . import hosts
 from . import outbox
 from . import pages
 from . import session as sessions
+from . import session_management
 from .claims_source import ClaimsSource
 from .clock import now
 from .db import init_db
@@ -66,6 +67,7 @@ def create_app(
     hosts.init_app(app, settings)
     offer_flows(app, flows)
     sessions.init_app(app)
+    session_management.init_app(app)
     init_server(app)
     endpoints.init_app(app)
     pages.init_app(app, FILES / "static")

@@ -27,6 +27,7 @@ from .provider import provider
 
 KIND = "session"
 TOUCH_SECONDS = 60
+NOTED = "session_of_browser"
 
 
 @dataclass
@@ -85,10 +86,19 @@ def current() -> Session | None:
     if not cookie:
         return None
     value = provider.store.get(KIND, _hash(cookie))
-    if value is None:
-        return None
-    session = Session.from_json(value)
-    return None if session.is_over() else session
+    session = Session.from_json(value) if value is not None else None
+    return _noted(None if session is None or session.is_over() else session)
+
+
+def is_noted() -> bool:
+    """Whether this request knows what its browser's session is; without a cookie nobody does, it may not be sent."""
+    return NOTED in g
+
+
+def noted() -> Session | None:
+    """The session of this browser once this request is answered, as far as it `is_noted`."""
+    session: Session | None = g.get(NOTED)
+    return session
 
 
 def init_app(app: Flask) -> None:
@@ -129,6 +139,7 @@ def keep(session: Session, response: Response, *, renew: bool) -> str:
     provider.store.put(KIND, place, session.to_json(), provider.settings.session_absolute_seconds)
     if cookie != old:
         set_cookie(response, _cookie_name(), cookie)
+    _noted(session)
     return place
 
 
@@ -148,6 +159,7 @@ def drop(place: str | None, response: Response) -> None:
     if place is not None:
         provider.store.delete(KIND, place)
     response.delete_cookie(_cookie_name(), secure=provider.settings.secure, httponly=True, samesite="Lax")
+    _noted(None)
 
 
 def cookie_name(name: str) -> str:
@@ -164,6 +176,12 @@ def set_cookie(response: Response, name: str, value: str, *, seconds: int | None
 
 def _note_beginning() -> None:
     g.began = now()
+    g.pop(NOTED, None)
+
+
+def _noted(session: Session | None) -> Session | None:
+    setattr(g, NOTED, session)
+    return session
 
 
 def _cookie_name() -> str:

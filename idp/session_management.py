@@ -8,10 +8,11 @@ import hashlib
 import secrets
 from urllib.parse import urlsplit
 
+from flask import Flask
 from flask import Response
-from flask import after_this_request
 from flask import request
 
+from . import session as sessions
 from .provider import provider
 from .session import Session
 from .session import cookie_name
@@ -21,7 +22,7 @@ PATH = "/session/check"
 
 
 def session_state(session: Session, client_id: str, redirect_uri: str) -> str | None:
-    """The `session_state` of an authorization response (§4.2), and its cookie; None where the setting is off.
+    """The `session_state` of an authorization response (§4.2); None where the setting is off.
 
     Only pages have an origin to be asked from: an application's own scheme gets none.
     """
@@ -29,23 +30,31 @@ def session_state(session: Session, client_id: str, redirect_uri: str) -> str | 
     if origin is None or not provider.settings.session_management:
         return None
     state, salt = _browser_state(session), secrets.token_urlsafe(12)
-    if request.cookies.get(_cookie()) != state:
-        after_this_request(lambda response: _remember(response, state))
     hashed = hashlib.sha256(f"{client_id} {origin} {state} {salt}".encode()).hexdigest()
     return f"{hashed}.{salt}"
 
 
-def forget(response: Response) -> None:
-    """The browser is signed out, and pages that look shall see it."""
-    if request.cookies.get(_cookie()):
+def init_app(app: Flask) -> None:
+    """Let the browser state follow the session, whatever has set or ended it: pages that look shall see it (§2)."""
+    app.after_request(_follow)
+
+
+def _follow(response: Response) -> Response:
+    if not provider.settings.session_management or not sessions.is_noted():
+        return response
+    session, kept = sessions.noted(), request.cookies.get(_cookie())
+    state = _browser_state(session) if session is not None else None
+    if state is not None and state != kept:
+        _remember(response, state)
+    if state is None and kept is not None:
         response.delete_cookie(_cookie(), secure=provider.settings.secure, samesite=_same_site())
+    return response
 
 
-def _remember(response: Response, state: str) -> Response:
+def _remember(response: Response, state: str) -> None:
     """Read in frames of other sites and by script; no longer than the session can last."""
     secure, seconds = provider.settings.secure, provider.settings.session_absolute_seconds
     response.set_cookie(_cookie(), state, max_age=seconds, secure=secure, samesite=_same_site(), path="/")
-    return response
 
 
 def _browser_state(session: Session) -> str:

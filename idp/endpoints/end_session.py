@@ -26,7 +26,6 @@ from .. import pages
 from .. import posted
 from .. import response as responses
 from .. import session as sessions
-from .. import session_management
 from .. import subjects
 from ..db import transaction
 from ..parameters import Malformed
@@ -158,7 +157,6 @@ def _sign_out(session: Session | None, target: str | None) -> Response:
 
 def _forget(response: Response) -> Response:
     sessions.end(response)
-    session_management.forget(response)
     return response
 
 

@@ -9,10 +9,18 @@ from flask import Flask
 from flask import Response
 from flask.testing import FlaskClient
 from oidc import Configure
+from oidc import a_client
 from oidc import an_account
+from oidc import answer
+from oidc import authorize
+from oidc import change
 from oidc import sign_in
+from visitor import Visitor
+from visitor import a_member
 
+from idp import session as sessions
 from idp import session_management
+from idp.clock import now
 from idp.session import Session
 
 CALLBACK = "https://rp.example/cb"
@@ -27,9 +35,10 @@ def watched(app: Flask, configure: Configure) -> Flask:
 def state_of(
     app: Flask, session: Session, client_id: str = "portal", redirect_uri: str = CALLBACK, cookie: str = ""
 ) -> tuple[str | None, str]:
-    """The state given to a client, and the Set-Cookie that comes with it."""
+    """The state given to a client that is signed in to, and the Set-Cookie for it that comes along."""
     headers = {"Cookie": cookie} if cookie else {}
     with app.test_request_context("/authorize", headers=headers):
+        sessions.keep(session, Response(), renew=True)
         state = session_management.session_state(session, client_id, redirect_uri)
         return state, app.process_response(Response()).headers.get("Set-Cookie", "")
 
@@ -103,7 +112,7 @@ def test_over_tls_it_is_read_in_frames_of_other_sites(watched: Flask, session: S
 
 
 def test_an_application_without_origin_gets_no_state(watched: Flask, session: Session) -> None:
-    assert state_of(watched, session, redirect_uri="ch.fund.app:/cb") == (None, "")
+    assert state_of(watched, session, redirect_uri="ch.fund.app:/cb")[0] is None
 
 
 def test_it_is_off_unless_an_operator_wants_it(app: Flask, browser: FlaskClient) -> None:
@@ -121,6 +130,73 @@ def test_signing_out_takes_the_cookie_away(watched: Flask, browser: FlaskClient)
     browser.post("/signout", data={"csrf_token": token[1]})
 
     assert browser.get_cookie("idp_browser_state") is None
+
+
+def browser_state(browser: FlaskClient) -> str | None:
+    cookie = browser.get_cookie("idp_browser_state")
+    return cookie.value if cookie is not None else None
+
+
+def test_it_changes_when_somebody_else_signs_in_at_an_application_without_origin(
+    watched: Flask, browser: FlaskClient
+) -> None:
+    """OIDC Session Management §2: the browser state changes with the person, wherever that happens."""
+    native = a_client("app", application_type="native", redirect_uris=["ch.fund.app:/cb"])
+    sign_in(browser, an_account())
+    authorize(browser, a_client())
+    of_anna = browser_state(browser)
+    sign_in(browser, an_account("bea@example.ch"))
+
+    authorize(browser, native)
+
+    assert of_anna is not None
+    assert browser_state(browser) not in (None, of_anna)
+
+
+def test_it_changes_with_a_visit_of_our_own(watched: Flask) -> None:
+    """OIDC Session Management §2: also where no application is signed in to."""
+    visitor = Visitor(watched)
+    before = browser_state(visitor.browser)
+
+    visitor.sign_in(a_member(), visitor.open("/signin"))
+
+    assert before is None
+    assert browser_state(visitor.browser) is not None
+
+
+def test_it_goes_with_a_session_that_was_ended_elsewhere(watched: Flask, browser: FlaskClient) -> None:
+    """OIDC Session Management §3.2: an application that asks hears that it has changed."""
+    account, client = an_account(), a_client()
+    sign_in(browser, account)
+    authorize(browser, client)
+    assert browser_state(browser) is not None
+    change(account, sessions_valid_after=now())
+
+    assert answer(authorize(browser, client, prompt="none"))["error"] == "login_required"
+
+    assert browser_state(browser) is None
+
+
+def test_it_stays_where_the_cookie_of_the_session_was_not_sent(watched: Flask, browser: FlaskClient) -> None:
+    """In a frame of another site browsers send this cookie, and not the other: nothing has changed."""
+    client = a_client()
+    sign_in(browser, an_account())
+    authorize(browser, client)
+    before = browser_state(browser)
+    browser.delete_cookie("idp_session")
+
+    authorize(browser, client, prompt="none")
+
+    assert before is not None
+    assert browser_state(browser) == before
+
+
+def test_where_it_is_off_no_cookie_comes_with_a_session(browser: FlaskClient) -> None:
+    sign_in(browser, an_account())
+
+    authorize(browser, a_client())
+
+    assert browser_state(browser) is None
 
 
 def test_the_page_may_be_framed_by_anybody_and_does_nothing_else(watched: Flask, browser: FlaskClient) -> None:
