@@ -6,12 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from authlib.oauth2.rfc6749 import InvalidRequestError
 from flask import Flask
 from oidc import CALLBACK
 from oidc import CHALLENGE
 from oidc import EVERY_SCOPE
 
 from idp import profiles
+from idp import request_rules
 from idp.authorization_request import AuthorizationRequest
 from idp.models import Client
 from idp.parameters import Parameters
@@ -184,6 +186,16 @@ def test_a_signed_answer_travels_as_an_unsigned_one_would() -> None:
     """JARM §2.3."""
     assert read(response_mode="jwt").response_mode == "query.jwt"
     assert read(response_mode="form_post.jwt").response_mode == "form_post.jwt"
+
+
+@pytest.mark.parametrize("profile", ["fapi1_advanced", "fapi2_message_signing"])
+def test_some_profiles_want_every_code_in_a_signed_answer(profile: str) -> None:
+    """FAPI 1.0 Advanced §5.2.2-2, FAPI 2.0 Message Signing §5.4."""
+    client = a_portal(profile=profile)
+
+    with pytest.raises(InvalidRequestError, match="signed answer"):
+        request_rules.response_mode(Parameters([]), "code", client)
+    assert request_rules.response_mode(Parameters([("response_mode", "jwt")]), "code", client) == "query.jwt"
 
 
 def test_an_answer_is_signed_as_registered_or_as_the_specification_says(parts: SimpleNamespace) -> None:
